@@ -1,0 +1,80 @@
+"""Which layers see how far: the kind of attention of every layer, in whatever form config.json tells it."""
+
+from itertools import groupby
+
+from stowplan.discover import knowledge
+from stowplan.discover.section import Section, is_count, is_plain
+from stowplan.nouns.facts import LayerRun
+
+MAX_LAYERS = 4096
+
+
+def sliding_window(text: Section) -> int | None:
+    """The window in tokens, None if it is switched off (`use_sliding_window: false`) or there is none."""
+    if text.truth("use_sliding_window") is False:
+        return None
+    return text.count("sliding_window")
+
+
+def attention(text: Section, layers: int | None) -> tuple[LayerRun, ...]:
+    """The layers in runs of one kind; empty where their number is unknown or beyond belief."""
+    if layers is None or layers > MAX_LAYERS:
+        return ()
+    kinds = _listed(text, layers) or _spelled(text, layers) or _every_nth(text, layers)
+    kinds = kinds or _usual(text, layers)
+    if sliding_window(text) is None:
+        kinds = ["full" if kind == "sliding" else kind for kind in kinds]
+    return tuple(LayerRun(kind=kind, count=len(list(run))) for kind, run in groupby(kinds))
+
+
+def _listed(text: Section, layers: int) -> list[str] | None:
+    """A list that names each layer's kind."""
+    table = knowledge.table("layer_kinds")
+    found = text.find(*table["lists"])
+    if found is None:
+        return None
+    name, listed, _ = found
+    if not isinstance(listed, list) or len(listed) < layers or not all(is_plain(word) for word in listed):
+        text.odd(name, listed, f"a list of {layers} layer kinds")
+        return None
+    strange = sorted({word for word in listed if word not in table["words"]})
+    if strange:
+        text.odd(name, strange[0], "a known kind of layer (counted as full attention)")
+    return [table["words"].get(word, "full") for word in listed[:layers]]
+
+
+def _spelled(text: Section, layers: int) -> list[str] | None:
+    """A pattern of letters, repeated as often as needed: `LLLG`, `M-M*-`."""
+    for name, letters in knowledge.table("layer_kinds")["letters"].items():
+        pattern = text.values.get(name)
+        if isinstance(pattern, str) and pattern and set(pattern) <= set(letters):
+            return [letters[pattern[i % len(pattern)]] for i in range(layers)]
+    return None
+
+
+def _every_nth(text: Section, layers: int) -> list[str] | None:
+    """Every nth layer sees everything, the others are of a lesser kind."""
+    for name, lesser in knowledge.table("layer_kinds")["every_nth_is_full"].items():
+        nth = text.values.get(name)
+        if is_count(nth):
+            return [lesser if (i + 1) % nth else "full" for i in range(layers)]
+    return None
+
+
+def _usual(text: Section, layers: int) -> list[str]:
+    """What the model type is known for; else all sliding where there is a window, all full where not.
+
+    Qwen2 (transformers 5.19.0, configuration_qwen2.py) lets the first `max_window_layers` see everything.
+    """
+    table = knowledge.table("layer_kinds")
+    if text.model_type in table["without_attention"]:
+        return [table["without_attention"][text.model_type]] * layers
+    if text.model_type in table["encoders"] and text.values.get("is_decoder") is not True:
+        return ["encoder"] * layers
+    pattern = knowledge.assumed(text.model_type).get("pattern")
+    if pattern:
+        return [table["words"].get(pattern[i % len(pattern)], "full") for i in range(layers)]
+    if sliding_window(text) is None:
+        return ["full"] * layers
+    full = min(text.count("max_window_layers") or 0, layers)
+    return ["full"] * full + ["sliding"] * (layers - full)

@@ -1,0 +1,179 @@
+"""How a typed TOML value becomes command-line tokens, and which values a flag does not take.
+
+Rules seen in vLLM's parser (0.11.0 to 0.33.0, vllm/utils/argparse_utils.py and its tables): long names,
+`--flag value`; `--no-x` (or `--disable-x`) turns a boolean off; JSON flags take canonical JSON; a
+list follows its flag item by item, or repeats the flag where the parser appends. A value that begins
+with a dash would be read as an option, so it is joined: `--flag=-value`.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from stowplan.engines.flags import Flag
+from stowplan.words.digest import canonical_json
+
+_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kmgtKMGT])")
+_DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A value that a flag does not take: `wants`, and what to do."""
+
+    id: Literal["bad-value", "bad-choice"]
+    wants: str
+    hint: str | None = None
+
+
+def misfit(flag: Flag, value: Any) -> Misfit | None:
+    """Why `flag` does not take `value` (a plain TOML value), None if it does."""
+    if flag.many or flag.repeat:
+        if not isinstance(value, list):
+            return Misfit("bad-value", "a list", f"write `{flag.name} = [{_toml(value)}]`")
+        if not value and flag.many:
+            return Misfit("bad-value", "at least one item", "leave the key out, or unset it")
+        return next(filter(None, (_item_misfit(flag, item) for item in value)), None)
+    if flag.bare and value is True:
+        return None
+    return _scalar_misfit(flag, value)
+
+
+def spell(flag: Flag, value: Any) -> tuple[str, ...]:
+    """The tokens for `value`, which must fit; empty where leaving the flag out says the same."""
+    option = f"--{flag.name}"
+    if flag.type in ("bool", "flag") or (flag.bare and value is True):
+        if value:
+            return (option,)
+        return (flag.off,) if flag.off else ()
+    if flag.repeat:
+        return tuple(token for item in value for token in _joined(option, _text(flag, item)))
+    if flag.many:
+        return (option, *(_text(flag, item) for item in value))
+    return _joined(option, _text(flag, value))
+
+
+def _joined(option: str, text: str) -> tuple[str, ...]:
+    if text.startswith("-") and not re.fullmatch(r"-\d+(\.\d+)?", text):
+        return (f"{option}={text}",)
+    return (option, text)
+
+
+def _text(flag: Flag, value: Any) -> str:
+    if isinstance(value, dict | list) or (_is_json(flag) and not isinstance(value, str)):
+        return canonical_json(value).decode()
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_json(flag: Flag) -> bool:
+    return flag.type.startswith("json")
+
+
+def _item_misfit(flag: Flag, item: Any) -> Misfit | None:
+    if flag.many and isinstance(item, str) and item.startswith("-"):
+        return Misfit("bad-value", "items that do not begin with a dash (the engine reads those as options)")
+    if isinstance(item, dict | list) and not _is_json(flag):
+        if isinstance(item, dict) and flag.type == "str":
+            return None  # parsers such as --lora-modules take JSON items
+        return Misfit("bad-value", "a list of plain values")
+    return _scalar_misfit(flag, item)
+
+
+def _scalar_misfit(flag: Flag, value: Any) -> Misfit | None:
+    kind = flag.type
+    if kind in ("bool", "flag"):
+        if not isinstance(value, bool):
+            return Misfit("bad-value", "true or false")
+        if value is False and flag.off is None and flag.default not in (False, None):
+            return Misfit("bad-value", "true: this version has no way to turn it off")
+        return None
+    if _is_json(flag):
+        return _json_misfit(flag, value)
+    if isinstance(value, bool):
+        return Misfit("bad-value", _wanted(kind))
+    if kind == "str|json":
+        return None if isinstance(value, str | dict | list) else Misfit("bad-value", _wanted(kind))
+    if isinstance(value, dict | list):
+        return Misfit("bad-value", _wanted(kind))
+    if kind.startswith("human_readable_int"):
+        return _human_misfit(kind, value)
+    if not _fits(flag, value):
+        return Misfit("bad-value", _wanted(kind), _retype(flag, value))
+    if flag.choices and str(value) not in [str(choice) for choice in flag.choices]:
+        allowed = ", ".join(_toml(choice) for choice in flag.choices if choice is not None)
+        return Misfit("bad-choice", f"one of {allowed}")
+    return None
+
+
+def _fits(flag: Flag, value: Any) -> bool:
+    if flag.type == "int":
+        return isinstance(value, int)
+    if flag.type == "float":
+        return isinstance(value, int | float)
+    if flag.type == "str":
+        # some string options have numbers for defaults (--optimization-level 2)
+        return isinstance(value, str) or (isinstance(value, int) and isinstance(flag.default, int))
+    return isinstance(value, str | int | float)  # a converter we cannot look into
+
+
+def _json_misfit(flag: Flag, value: Any) -> Misfit | None:
+    if isinstance(value, dict | list):
+        return None
+    if isinstance(value, str):
+        try:
+            inner = json.loads(value)
+        except ValueError:
+            return Misfit("bad-value", "a table (its JSON is made from it)")
+        if isinstance(inner, dict | list):
+            return Misfit(
+                "bad-value",
+                "a table, not JSON in a string",
+                f"write `{flag.name} = {_toml(inner)}`; the JSON is made from it",
+            )
+    return Misfit("bad-value", "a table")
+
+
+def _human_misfit(kind: str, value: Any) -> Misfit | None:
+    if isinstance(value, int) or (kind.endswith("_or_auto") and value == "auto"):
+        return None
+    if isinstance(value, str) and (match := _HUMAN.fullmatch(value)):
+        unit = match[2]
+        size = int(float(match[1]) * (_DECIMAL.get(unit) or _BINARY[unit]))
+        hint = f"write the number: {size} (vLLM reads `k` as 1000 and `K` as 1024)"
+        return Misfit("bad-value", "a plain integer", hint)
+    return Misfit("bad-value", 'an integer or "auto"' if kind.endswith("_or_auto") else "an integer")
+
+
+def _wanted(kind: str) -> str:
+    return {
+        "int": "an integer",
+        "float": "a number",
+        "str": "a string",
+        "str|json": "a string or a table",
+        "human_readable_int": "an integer",
+        "human_readable_int_or_auto": 'an integer or "auto"',
+    }.get(kind, "a string or a number")
+
+
+def _retype(flag: Flag, value: Any) -> str | None:
+    if flag.type in ("int", "float") and isinstance(value, str):
+        try:
+            number = int(value) if flag.type == "int" else float(value)
+        except ValueError:
+            return None
+        return f"write it without quotes: `{flag.name} = {number}`"
+    if flag.type == "str" and isinstance(value, int | float):
+        return f'write it in quotes: `{flag.name} = "{value}"`'
+    return None
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML would write it inline (for hints)."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The types: facts, overlay, profile, entry, launch, artifact. Frozen, slotted dataclasses."""

@@ -1,0 +1,83 @@
+"""A profile by itself: is everything there that its launches need, and can it be read?"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from stowplan.engines.flags import kinds, versions
+from stowplan.nouns.profile import Profile, parse_capability, parse_ports, parse_size
+from stowplan.words.diagnostic import Diagnostic, Place, error
+from stowplan.words.keypath import format_keypath
+from stowplan.words.layered import Leaf, find
+from stowplan.words.version import STOWPLAN, satisfies
+
+_READABLE = {
+    ("gpu", "memory"): (parse_size, 'a size with its unit, as "16376 MiB"'),
+    ("gpu", "reserved"): (parse_size, 'a size with its unit, as "1500 MiB"'),
+    ("gpu", "capability"): (parse_capability, 'a compute capability, as "8.9"'),
+    ("serving", "ports"): (parse_ports, 'a range of ports, as "24001-24010"'),
+}
+
+
+def check(profile: Profile) -> Iterator[Diagnostic]:
+    """Missing and unreadable keys, engines without a flag table, roots that are no absolute folders."""
+    yield from _requires(profile)
+    for path, (parse, wanted) in _READABLE.items():
+        leaf = profile.leaf(*path)
+        if leaf is not None and parse(leaf.value) is None:
+            message = f'`{format_keypath(path)}` is "{leaf.value}"; wanted is {wanted}'
+            yield error("bad-value", message, _place(leaf))
+    for key in ("bind", "ports"):
+        if profile.engines and profile.leaf("serving", key) is None:
+            message = f"profile `{profile.name}` does not say `serving.{key}`"
+            example = {"bind": 'bind = "127.0.0.1"', "ports": 'ports = "24001-24010"'}[key]
+            place = Place(profile.file, ("serving",), "key")
+            yield error("missing-key", message, place, hint=f"add `{example}` under [serving]")
+    for name, root in profile.roots.items():
+        leaf = profile.leaf("roots", name)
+        if leaf is not None and (not root.startswith("/") or ".." in PurePosixPath(root).parts):
+            message = f'root `{name}` is "{root}"; a root is an absolute folder without `..`'
+            hint = "another machine's folders belong in a profile of its own that says `extends`"
+            yield error("unsafe-path", message, _place(leaf), hint=hint)
+    yield from _engines(profile)
+
+
+def _engines(profile: Profile) -> Iterator[Diagnostic]:
+    table = find(profile.tree, ("engine",))
+    for label in table if isinstance(table, dict) else ():
+        at = ("engine", label)
+        engine = profile.engines.get(label)
+        if engine is None:
+            for key in ("version", "executable"):
+                if profile.leaf(*at, key) is None:
+                    message = f"engine `{label}` has no `{key}`"
+                    hint = f"add `{key} = ...` under [engine.{label}]"
+                    yield error("missing-key", message, Place(profile.file, at, "key"), hint=hint)
+            continue
+        if engine.kind not in kinds():
+            message = f"`{engine.kind}` is no engine that can be launched; known: {', '.join(kinds())}"
+            hint = 'say `kind = "vllm"` under it, or `engine = "external"` in the overlays'
+            yield error("unknown-engine", message, Place(profile.file, at, "key"), hint=hint)
+        elif engine.version.value not in versions(engine.kind):
+            known = ", ".join(versions(engine.kind))
+            message = f"there is no flag table for {engine.kind} {engine.version.value}"
+            yield error("engine-version-unknown", message, _place(engine.version), hint=f"known versions: {known}")
+        if not re.fullmatch(r"/[^\0]*", engine.executable.value) or engine.executable.value.endswith("/"):
+            message = f'`executable` is "{engine.executable.value}"; wanted is the absolute path of a program'
+            yield error("unsafe-path", message, _place(engine.executable))
+
+
+def _requires(profile: Profile) -> Iterator[Diagnostic]:
+    leaf = profile.leaf("requires-stowplan")
+    if leaf is None:
+        return
+    verdict = satisfies(STOWPLAN, leaf.value)
+    if verdict is None:
+        yield error("bad-value", f'`requires-stowplan` is "{leaf.value}"; wanted is one as ">=0.4"', _place(leaf))
+    elif not verdict:
+        message = f"profile `{profile.name}` requires Stowplan {leaf.value}; this is {STOWPLAN}"
+        yield error("requires-newer-stowplan", message, _place(leaf), hint="install the version it asks for")
+
+
+def _place(leaf: Leaf) -> Place:
+    return Place(leaf.origin.file, leaf.origin.key)

@@ -1,0 +1,167 @@
+"""load: input files → a project in memory, each file past its gate.
+
+A file that cannot be parsed is named and remembered as unreadable, so that what depends on it stays
+quiet; a part that does not fit is named and left out, so that the rest is still checked.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from stowplan.nouns.facts import FORMAT, seal
+from stowplan.nouns.overlay import Base, Overlay
+from stowplan.nouns.profile import ProfileShape
+from stowplan.nouns.project import Document, FactsDocument, Model, Project
+from stowplan.stages.gate import facts_of, settle
+from stowplan.stages.load.tidy import tidy
+from stowplan.words.diagnostic import Diagnostic, Place, error
+from stowplan.words.keypath import format_keypath
+
+FACTS_FILE = "discovered.json"
+_POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
+_AT_END = re.compile(r"(.*) \(at end of document\)", re.DOTALL)
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+
+
+def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
+    """The project that the input files describe, and every problem with their form."""
+    problems: list[Diagnostic] = []
+    profiles: dict[str, Document] = {}
+    broken: set[str] = set()
+    models: dict[str, dict[str, bytes]] = {}
+    for file, content in sources.items():
+        path = PurePosixPath(file)
+        if path.parts[0] == "profiles":
+            if not _is_safe(path.stem, file, problems):
+                continue
+            document = _document(file, content, ProfileShape, problems)
+            if document is None:
+                broken.add(path.stem)
+            else:
+                profiles[path.stem] = document
+        elif len(path.parts) == 2:
+            message = f"`{file}` belongs to no model"
+            hint = f"move it to models.d/<model>/{path.name}, named after a profile"
+            problems.append(error("orphan-overlay", message, Place(file), hint=hint))
+        elif _is_safe(path.parts[1], file, problems):
+            models.setdefault(path.parts[1], {})[path.name] = content
+    loaded = {name: _model(name, files, problems) for name, files in models.items()}
+    return Project(profiles, loaded, frozenset(broken)), problems
+
+
+def _is_safe(name: str, file: str, problems: list[Diagnostic]) -> bool:
+    """Folder and file names become names of outputs, so they must be plain."""
+    if _SAFE_NAME.fullmatch(name) and not name.endswith(".tmp"):
+        return True
+    hint = "letters, digits, `.`, `_`, `+`, `-`; a letter or digit first; at most 128 characters"
+    problem = error("unsafe-name", f"`{name}` cannot name a model or profile", Place(file), hint=hint)
+    if not any(p.message == problem.message for p in problems):
+        problems.append(problem)
+    return False
+
+
+def _model(name: str, files: Mapping[str, bytes], problems: list[Diagnostic]) -> Model:
+    folder = f"models.d/{name}"
+    unreadable: set[str] = set()
+    facts: FactsDocument | None = None
+    base: Document | None = None
+    overlays: dict[str, Document] = {}
+    for file_name, content in files.items():
+        file = f"{folder}/{file_name}"
+        if file_name == FACTS_FILE:
+            facts = _facts(file, content, problems)
+            if facts is None:
+                unreadable.add(file_name)
+            continue
+        shape = Base if file_name == "base.toml" else Overlay
+        document = _document(file, content, shape, problems)
+        if document is None:
+            unreadable.add(file_name)
+        elif file_name == "base.toml":
+            base = document
+        else:
+            overlays[PurePosixPath(file_name).stem] = document
+    return Model(name, facts, base, overlays, frozenset(unreadable))
+
+
+def _document(file: str, content: bytes, shape: type, problems: list[Diagnostic]) -> Document | None:
+    parsed = _parse(file, content)
+    if isinstance(parsed, Diagnostic):
+        problems.append(parsed)
+        return None
+    kept, untidy = tidy(parsed, file)
+    kept, misfits = settle(shape, kept, file)
+    if shape is Base and "status" in kept:
+        hint = "a stub is one profile's file; remove it here"
+        misfits.append(
+            error("misplaced-key", "`status` stands only in <profile>.toml", Place(file, ("status",), "key"), hint=hint)
+        )
+        kept = {key: value for key, value in kept.items() if key != "status"}
+    problems += untidy + misfits
+    return Document(file, kept, broken=bool(untidy or misfits))
+
+
+def _parse(file: str, content: bytes) -> dict[str, Any] | Diagnostic:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        message = f"byte {content[problem.start]:#04x} is no UTF-8; TOML files are UTF-8"
+        return error("toml-syntax", message, Place(file, line=line, column=1), hint="save the file as UTF-8")
+    except tomllib.TOMLDecodeError as problem:
+        return _syntax_error(file, content, str(problem))
+    except RecursionError:
+        return error("toml-syntax", "lists or tables are nested too deeply to read", Place(file, line=1, column=1))
+    except ValueError as problem:  # an integer of thousands of digits, a date like 2024-02-30
+        return error("toml-syntax", f"a value cannot be read: {problem}", Place(file, line=1, column=1))
+
+
+def _syntax_error(file: str, content: bytes, text: str) -> Diagnostic:
+    if (match := _POSITION.fullmatch(text)) is not None:
+        place = Place(file, line=int(match[2]), column=int(match[3]))
+        return error("toml-syntax", f"not TOML: {_lower(match[1])}", place)
+    match = _AT_END.fullmatch(text)
+    lines = content.decode("utf-8").splitlines() or [""]
+    place = Place(file, line=len(lines), column=len(lines[-1]) + 1)
+    return error("toml-syntax", f"not TOML: {_lower(match[1] if match else text)} at the end of the file", place)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocument | None:
+    rescan = "run `stowplan discover` to make it anew; corrections belong under [correct] in base.toml"
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as problem:
+        line, column = getattr(problem, "lineno", 1), getattr(problem, "colno", 1)
+        message = f"not JSON: {getattr(problem, 'msg', problem)}"
+        problems.append(error("facts-unreadable", message, Place(file, line=line, column=column), hint=rescan))
+        return None
+    if not isinstance(document, dict):
+        problems.append(error("facts-unreadable", "not a JSON object", Place(file), hint=rescan))
+        return None
+    form = document.get("format")
+    if isinstance(form, int) and form > FORMAT:
+        message = f"format {form} is newer than this Stowplan reads (format {FORMAT})"
+        problems.append(error("newer-format", message, Place(file, ("format",)), hint="install a newer Stowplan"))
+        return None
+    try:
+        expected = seal(document)
+    except (ValueError, RecursionError) as problem:
+        problems.append(error("facts-unreadable", f"not canonical JSON: {problem}", Place(file), hint=rescan))
+        return None
+    if document.get("seal") != expected:
+        message = "the facts were edited by hand: their seal does not match their content"
+        problems.append(error("facts-edited", message, Place(file, ("seal",)), hint=rescan))
+        return None
+    facts = {key: value for key, value in document.items() if key != "seal"}
+    _, misfits = facts_of(facts)
+    for path, reason in misfits:
+        message = f"`{format_keypath(path)}` {reason}"
+        problems.append(error("facts-unreadable", message, Place(file, path), hint=rescan))
+    return None if misfits else FactsDocument(file, facts)

@@ -1,0 +1,1 @@
+"""The smallest parts: key paths, digests, diagnostics, layered values. Standard library only."""

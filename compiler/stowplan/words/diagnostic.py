@@ -1,0 +1,90 @@
+"""Problems as values. A stage returns them; nothing in the compiler raises for a user's mistake.
+
+What was seen is the `message`, where is `at`, what to do next is the `hint`. The catalogue
+(`report/catalogue.py`) says what each `id` means; renderers turn diagnostics into text.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from stowplan.words.keypath import KeyPath
+
+
+class Severity(StrEnum):
+    """An error stops publishing; a warning does not (unless `--strict`); a note only informs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in an input file.
+
+    `file` is relative to the project. `key` names a value by its path; its line and column are looked
+    up only when someone prints them. `part` says whether the key or its value is meant. A place known
+    by position (a syntax error) has `line` and `column`, both from 1, instead of a key.
+    """
+
+    file: str
+    key: KeyPath = ()
+    part: Literal["key", "value"] = "value"
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that belongs to a problem, and what it has to do with it."""
+
+    at: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem: `id` from the catalogue, a one-line `message`, a place, related places, next step."""
+
+    id: str
+    severity: Severity
+    message: str
+    at: Place | None = None
+    also: tuple[Label, ...] = ()
+    hint: str | None = None
+
+
+def error(
+    id: str,  # noqa: A002
+    message: str,
+    at: Place | None = None,
+    *,
+    also: Iterable[Label] = (),
+    hint: str | None = None,
+) -> Diagnostic:
+    """An error; see `Diagnostic`."""
+    return Diagnostic(id, Severity.ERROR, message, at, tuple(also), hint)
+
+
+def warning(
+    id: str,  # noqa: A002
+    message: str,
+    at: Place | None = None,
+    *,
+    also: Iterable[Label] = (),
+    hint: str | None = None,
+) -> Diagnostic:
+    """A warning; see `Diagnostic`."""
+    return Diagnostic(id, Severity.WARNING, message, at, tuple(also), hint)
+
+
+def note(id: str, message: str, at: Place | None = None, *, hint: str | None = None) -> Diagnostic:  # noqa: A002
+    """A note; see `Diagnostic`."""
+    return Diagnostic(id, Severity.NOTE, message, at, (), hint)
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether any of them is an error."""
+    return any(d.severity is Severity.ERROR for d in diagnostics)
