@@ -11,7 +11,7 @@ from stowplan.nouns.facts import Facts
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """What of generation_config.json vLLM takes as sampling defaults (0.32.0, vllm/config/model.py)."""
 SUGGESTED_CONTEXT = 32768
-_GIB = 1 << 30
+_MIB, _GIB = 1 << 20, 1 << 30
 
 
 def stub(facts: Facts, profile: str, engine: str) -> str:
@@ -37,7 +37,7 @@ def _summary(facts: Facts, profile: str) -> Iterator[str]:
     yield f"{name} on {profile}, found at {location.root}:{location.path}"
     if facts.weights.bytes is not None:
         held = ", ".join(sorted(facts.weights.dtypes))
-        yield f"weights: {facts.weights.bytes / _GIB:.2f} GiB" + (f" ({held})" if held else "")
+        yield f"weights: {_size(facts.weights.bytes)}" + (f" ({held})" if held else "")
     if facts.quantization is not None:
         bits = f", {facts.quantization.bits} bits" if facts.quantization.bits else ""
         yield f"quantization: {facts.quantization.method}{bits}"
@@ -61,6 +61,11 @@ def _suggestions(facts: Facts, engine: str) -> Iterator[str]:
     if numbers:
         yield "[sampling]"
         yield from (f"{name} = {value}" for name, value in numbers.items())
+
+
+def _size(count: int) -> str:
+    """Bytes as a person reads them."""
+    return f"{count / _GIB:.2f} GiB" if count >= _GIB else f"{count / _MIB:.2f} MiB"
 
 
 def _safe(line: str) -> str:

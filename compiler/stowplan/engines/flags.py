@@ -18,10 +18,11 @@ _TABLES = Path(__file__).parent
 class Flag:
     """One option. Names are without their dashes.
 
-    `type` is the parser's converter: `bool` (a `--no-` form exists or an alias turns it off), `flag`
-    (present or not), `int`, `float`, `str`, `json`, `str|json`, `human_readable_int` ...; a trailing
-    `?` (optional) is dropped. `off` is the option that turns a boolean off, None if there is none.
-    `many` says that several values follow; `repeat` that the option is repeated, once per value.
+    `type` is the parser's converter: `bool` (a `--no-` form exists or an alias turns it off; without
+    either it takes a word, and every word means true), `flag` (present or not), `int`, `float`, `str`,
+    `json`, `str|json`, `human_readable_int` ...; a trailing `?` (optional) is dropped. `off` is the
+    option that turns a boolean off, None if there is none. `many` says that several values follow;
+    `repeat` that the option is repeated, once per value; `json_items` that each value may be JSON.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Flag:
     off: str | None = None
     many: bool = False
     repeat: bool = False
+    json_items: bool = False
     bare: bool = False
     deprecated: bool = False
     default: Any = None
@@ -48,17 +50,25 @@ class FlagTable:
     spellings: Mapping[str, str]
 
 
-@cache
 def versions(kind: str) -> tuple[str, ...]:
     """The versions of engine `kind` that have a table, oldest first; empty for an unknown kind."""
-    found = (path.stem for path in (_TABLES / kind).glob("*.json") if path.stem[0].isdigit())
-    return tuple(sorted(found, key=version_key))
+    return _installed().get(kind, ())
+
+
+def kinds() -> tuple[str, ...]:
+    """The engines that have tables."""
+    return tuple(_installed())
 
 
 @cache
-def kinds() -> tuple[str, ...]:
-    """The engines that have tables."""
-    return tuple(sorted(path.name for path in _TABLES.iterdir() if versions(path.name)))
+def _installed() -> Mapping[str, tuple[str, ...]]:
+    """Kind → versions. Listed, not looked for: a kind that someone wrote into a profile never becomes a path."""
+    found: dict[str, tuple[str, ...]] = {}
+    for folder in sorted(path for path in _TABLES.iterdir() if path.is_dir()):
+        tables = [path.stem for path in folder.glob("*.json") if path.stem[0].isdigit()]
+        if tables:
+            found[folder.name] = tuple(sorted(tables, key=version_key))
+    return found
 
 
 @cache
@@ -66,7 +76,7 @@ def flag_table(kind: str, version: str) -> FlagTable | None:
     """The table of that very version, or None. Never another version's."""
     if version not in versions(kind):
         return None
-    document = json.loads((_TABLES / kind / f"{version}.json").read_bytes())
+    document = json.loads(table_source(kind, version))
     flags: dict[str, Flag] = {}
     spellings: dict[str, str] = {}
     for option, entry in document["flags"].items():
@@ -77,6 +87,16 @@ def flag_table(kind: str, version: str) -> FlagTable | None:
         for other in (*entry.get("neg", ()), *entry.get("aliases", ())):
             spellings[other.lstrip("-")] = flag.name
     return FlagTable(kind, version, document["source"], flags, spellings)
+
+
+def table_file(kind: str, version: str) -> str:
+    """The name of a table as an origin gives it."""
+    return f"engines/{kind}/{version}.json"
+
+
+def table_source(kind: str, version: str) -> bytes:
+    """The text of a table that exists: one flag a line."""
+    return (_TABLES / kind / f"{version}.json").read_bytes()
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -93,11 +113,13 @@ def _flag(name: str, entry: dict[str, Any]) -> Flag:
     return Flag(
         name=name,
         type=kind,
-        choices=tuple(entry.get("choices", ())),
+        # "None" is how a parser that takes nothing for a value reads it: leaving the flag out says that
+        choices=tuple(choice for choice in entry.get("choices", ()) if choice not in (None, "None")),
         aliases=tuple(alias.lstrip("-") for alias in aliases),
         off=off,
         many=entry.get("nargs") == "+",
         repeat=entry.get("action") == "AppendAction",
+        json_items=entry.get("action") == "LoRAParserAction",
         bare=entry.get("nargs") == "?",
         deprecated=bool(entry.get("deprecated")),
         default=entry.get("default"),

@@ -3,7 +3,8 @@
 Rules seen in vLLM's parser (0.11.0 to 0.33.0, vllm/utils/argparse_utils.py and its tables): long names,
 `--flag value`; `--no-x` (or `--disable-x`) turns a boolean off; JSON flags take canonical JSON; a
 list follows its flag item by item, or repeats the flag where the parser appends. A value that begins
-with a dash would be read as an option, so it is joined: `--flag=-value`.
+with a dash would be read as an option, so it is joined: `--flag=-value`. (A negative integer is not;
+`-0.5` is, since the dot makes vLLM take it for a dotted option.)
 """
 
 import json
@@ -13,8 +14,11 @@ from typing import Any, Literal
 
 from stowplan.engines.flags import Flag
 from stowplan.words.digest import canonical_json
+from stowplan.words.keypath import format_key
 
-_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kmgtKMGT])")
+_HUMAN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmgtKMGT])")
+_OPTION = re.compile(r"-(?![0-9]+$)", re.DOTALL)
+_BRACED = re.compile(r"\s*\{.*\}\s*", re.DOTALL)
 _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -44,6 +48,8 @@ def misfit(flag: Flag, value: Any) -> Misfit | None:
 def spell(flag: Flag, value: Any) -> tuple[str, ...]:
     """The tokens for `value`, which must fit; empty where leaving the flag out says the same."""
     option = f"--{flag.name}"
+    if flag.type == "bool" and flag.off is None:
+        return (option, "true") if value else ()
     if flag.type in ("bool", "flag") or (flag.bare and value is True):
         if value:
             return (option,)
@@ -56,7 +62,7 @@ def spell(flag: Flag, value: Any) -> tuple[str, ...]:
 
 
 def _joined(option: str, text: str) -> tuple[str, ...]:
-    if text.startswith("-") and not re.fullmatch(r"-\d+(\.\d+)?", text):
+    if _OPTION.match(text):
         return (f"{option}={text}",)
     return (option, text)
 
@@ -72,11 +78,11 @@ def _is_json(flag: Flag) -> bool:
 
 
 def _item_misfit(flag: Flag, item: Any) -> Misfit | None:
-    if flag.many and isinstance(item, str) and item.startswith("-"):
+    if flag.many and _OPTION.match(_text(flag, item)):
         return Misfit("bad-value", "items that do not begin with a dash (the engine reads those as options)")
     if isinstance(item, dict | list) and not _is_json(flag):
-        if isinstance(item, dict) and flag.type == "str":
-            return None  # parsers such as --lora-modules take JSON items
+        if isinstance(item, dict) and flag.json_items:
+            return None
         return Misfit("bad-value", "a list of plain values")
     return _scalar_misfit(flag, item)
 
@@ -94,7 +100,9 @@ def _scalar_misfit(flag: Flag, value: Any) -> Misfit | None:
     if isinstance(value, bool):
         return Misfit("bad-value", _wanted(kind))
     if kind == "str|json":
-        return None if isinstance(value, str | dict | list) else Misfit("bad-value", _wanted(kind))
+        if isinstance(value, str) and _BRACED.fullmatch(value):  # vLLM reads that as JSON (`union_dict_and_str`)
+            return _json_misfit(flag, value)
+        return None if isinstance(value, str | dict) else Misfit("bad-value", _wanted(kind))
     if isinstance(value, dict | list):
         return Misfit("bad-value", _wanted(kind))
     if kind.startswith("human_readable_int"):
@@ -102,7 +110,7 @@ def _scalar_misfit(flag: Flag, value: Any) -> Misfit | None:
     if not _fits(flag, value):
         return Misfit("bad-value", _wanted(kind), _retype(flag, value))
     if flag.choices and str(value) not in [str(choice) for choice in flag.choices]:
-        allowed = ", ".join(_toml(choice) for choice in flag.choices if choice is not None)
+        allowed = ", ".join(_toml(choice) for choice in flag.choices)
         return Misfit("bad-choice", f"one of {allowed}")
     return None
 
@@ -124,14 +132,12 @@ def _json_misfit(flag: Flag, value: Any) -> Misfit | None:
     if isinstance(value, str):
         try:
             inner = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Misfit("bad-value", "a table (its JSON is made from it)")
         if isinstance(inner, dict | list):
-            return Misfit(
-                "bad-value",
-                "a table, not JSON in a string",
-                f"write `{flag.name} = {_toml(inner)}`; the JSON is made from it",
-            )
+            shown = _toml(inner) if len(value) <= 200 else "{ ... }"
+            hint = f"write `{flag.name} = {shown}`; the JSON is made from it"
+            return Misfit("bad-value", "a table, not JSON in a string", hint)
     return Misfit("bad-value", "a table")
 
 
@@ -172,7 +178,7 @@ def _retype(flag: Flag, value: Any) -> str | None:
 def _toml(value: Any) -> str:
     """A plain value as TOML would write it inline (for hints)."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items())
+        inner = ", ".join(f"{format_key(key)} = {_toml(item)}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list):
         return f"[{', '.join(_toml(item) for item in value)}]"

@@ -120,7 +120,7 @@ class Profile:
     @property
     def one_at_a_time(self) -> bool:
         """Whether servers share the card by turns (the default) or run together."""
-        return self.value("serving", "mode") != "together"
+        return bool(self.value("serving", "mode") != "together")
 
     @property
     def connect(self) -> str:

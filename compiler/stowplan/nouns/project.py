@@ -23,10 +23,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class FactsDocument:
-    """One discovered.json: plain values without the seal."""
+    """One discovered.json: plain values without the seal, and the same typed."""
 
     file: str
     content: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)

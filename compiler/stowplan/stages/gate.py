@@ -59,6 +59,11 @@ def _adapter(shape: type) -> "pydantic.TypeAdapter[Any]":
     return pydantic.TypeAdapter(shape)
 
 
+@cache
+def _schema(shape: type) -> dict[str, Any]:
+    return _adapter(shape).json_schema()
+
+
 def _diagnostic(shape: type, file: str, item: Any) -> Diagnostic:
     path: KeyPath = tuple(item["loc"])
     if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -87,7 +92,7 @@ def _unknown_key(shape: type, path: KeyPath, file: str) -> Diagnostic:
 
 def _keys(shape: type, path: KeyPath) -> list[str]:
     """The keys that `shape` knows at `path`, from the schema pydantic made of it."""
-    schema = _adapter(shape).json_schema()
+    schema = _schema(shape)
     node: Any = schema
     for part in path:
         node = next(iter(_inner(node, schema, str(part))), {})
@@ -147,22 +152,16 @@ def describe(value: Any) -> str:
 
 
 def _without(table: dict[str, Any], paths: list[KeyPath]) -> dict[str, Any]:
-    doomed = {path[:1] if len(path) == 1 else path for path in paths}
-    return {
-        key: _pruned(value, (key,), doomed) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if not _is_doomed(value, (key,), doomed)
-    }
+    """`table` without what stands at `paths`; a list goes whole if one of its items does not fit."""
+    above = {path[:length] for path in paths for length in range(1, len(path))}
+    return _pruned(table, (), set(paths), above)
 
 
-def _pruned(table: dict[str, Any], at: KeyPath, doomed: set[KeyPath]) -> dict[str, Any]:
-    return {
-        key: _pruned(value, (*at, key), doomed) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if not _is_doomed(value, (*at, key), doomed)
-    }
-
-
-def _is_doomed(value: Any, path: KeyPath, doomed: set[KeyPath]) -> bool:
-    """A list goes whole if one of its items does not fit."""
-    return path in doomed or (isinstance(value, list) and any(d[: len(path)] == path for d in doomed))
+def _pruned(table: dict[str, Any], at: KeyPath, doomed: set[KeyPath], above: set[KeyPath]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in table.items():
+        path = (*at, key)
+        if path in doomed or (isinstance(value, list) and path in above):
+            continue
+        kept[key] = _pruned(value, path, doomed, above) if isinstance(value, dict) else value
+    return kept

@@ -9,4 +9,5 @@ def fold(name: str) -> str:
     A name of punctuation alone folds to its case-folded self.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(character for character in folded if character.isalnum()) or folded
+    kept = "".join(character for character in folded if character.isalnum())
+    return unicodedata.normalize("NFKC", kept) or folded  # letters that have come together may be one (Korean)

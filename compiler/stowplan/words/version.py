@@ -6,7 +6,7 @@ from stowplan import __version__ as STOWPLAN  # noqa: N812
 
 __all__ = ["STOWPLAN", "satisfies"]
 
-_REQUIREMENT = re.compile(r"(>=|==|>) ?(\d+(?:\.\d+)*)")
+_REQUIREMENT = re.compile(r"(>=|==|>) ?([0-9]{1,9}(?:\.[0-9]{1,9})*)")
 
 
 def satisfies(version: str, requirement: str) -> bool | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from stowplan.nouns.artifact import MANIFEST
 from stowplan.nouns.facts import FORMAT, seal
 from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
@@ -24,6 +25,13 @@ FACTS_FILE = "discovered.json"
 _POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 _AT_END = re.compile(r"(.*) \(at end of document\)", re.DOTALL)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+_TAKEN_NAMES = {
+    "base": "models.d/<model>/base.toml is what holds on every profile",
+    MANIFEST: "a build has a file of that name beside its profiles",
+}
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_PART}[ \t]*+\.[ \t]*+){{100}}", re.MULTILINE)
+"""Keys of more parts than anybody writes. Reading one takes tomllib time in the square of its parts."""
 
 
 def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
@@ -35,9 +43,9 @@ def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
     for file, content in sources.items():
         path = PurePosixPath(file)
         if path.parts[0] == "profiles":
-            if not _is_safe(path.stem, file, problems):
-                continue
-            document = _document(file, content, ProfileShape, problems)
+            document = None
+            if _is_safe(path.stem, file, problems) and _is_free(path.stem, file, problems):
+                document = _document(file, content, ProfileShape, problems)
             if document is None:
                 broken.add(path.stem)
             else:
@@ -61,6 +69,13 @@ def _is_safe(name: str, file: str, problems: list[Diagnostic]) -> bool:
     if not any(p.message == problem.message for p in problems):
         problems.append(problem)
     return False
+
+
+def _is_free(name: str, file: str, problems: list[Diagnostic]) -> bool:
+    """Some plain names mean something else where a profile's name is used."""
+    if (why := _TAKEN_NAMES.get(name)) is not None:
+        problems.append(error("unsafe-name", f"`{name}` cannot name a profile", Place(file), hint=why))
+    return why is None
 
 
 def _model(name: str, files: Mapping[str, bytes], problems: list[Diagnostic]) -> Model:
@@ -106,7 +121,11 @@ def _document(file: str, content: bytes, shape: type, problems: list[Diagnostic]
 
 def _parse(file: str, content: bytes) -> dict[str, Any] | Diagnostic:
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        text = content.decode("utf-8")
+        if (long := _LONG_KEY.search(text)) is not None:
+            place = Place(file, line=text.count("\n", 0, long.start()) + 1, column=1)
+            return error("toml-syntax", "a key of a hundred parts is nested too deeply to read", place)
+        return tomllib.loads(text)
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         message = f"byte {content[problem.start]:#04x} is no UTF-8; TOML files are UTF-8"
@@ -124,7 +143,7 @@ def _syntax_error(file: str, content: bytes, text: str) -> Diagnostic:
         place = Place(file, line=int(match[2]), column=int(match[3]))
         return error("toml-syntax", f"not TOML: {_lower(match[1])}", place)
     match = _AT_END.fullmatch(text)
-    lines = content.decode("utf-8").splitlines() or [""]
+    lines = content.decode("utf-8").rstrip("\r\n").split("\n")
     place = Place(file, line=len(lines), column=len(lines[-1]) + 1)
     return error("toml-syntax", f"not TOML: {_lower(match[1] if match else text)} at the end of the file", place)
 
@@ -160,8 +179,8 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         problems.append(error("facts-edited", message, Place(file, ("seal",)), hint=rescan))
         return None
     facts = {key: value for key, value in document.items() if key != "seal"}
-    _, misfits = facts_of(facts)
+    typed, misfits = facts_of(facts)
     for path, reason in misfits:
-        message = f"`{format_keypath(path)}` {reason}"
+        message = f"`{format_keypath(path)}` {reason}" if path else f"the facts cannot be read: {reason}"
         problems.append(error("facts-unreadable", message, Place(file, path), hint=rescan))
-    return None if misfits else FactsDocument(file, facts)
+    return None if typed is None else FactsDocument(file, facts, typed)

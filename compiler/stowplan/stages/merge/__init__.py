@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stowplan.nouns.facts import Facts
+from stowplan.nouns.overlay import ONLY_IN_BASE
 from stowplan.nouns.profile import Engine, Profile, parse_ports
 from stowplan.nouns.project import Document, Fleet, Model, Project, Removal, State, Subject
 from stowplan.stages.gate import facts_of
@@ -16,7 +17,7 @@ from stowplan.stages.merge.profiles import gpu_of
 from stowplan.stages.merge.sheets import Clash, lay, settled, take_away
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error, warning
 from stowplan.words.keypath import KeyPath, format_keypath, parse_keypath
-from stowplan.words.layered import Layer, Leaf, Origin, Tree, find, leaves, tree_of
+from stowplan.words.layered import UNSET, Layer, Leaf, Origin, Tree, find, leaves, tree_of
 
 _NOT_SETTINGS = frozenset({"unset", "correct", "status"})
 _CORRECTABLE = frozenset(
@@ -105,7 +106,7 @@ def _unset_path(text: str, sheet: Tree, by: Leaf, ledger: _Ledger) -> tuple[str,
         hint = 'write a path as TOML does: "vllm.enforce-eager", "env.\\"A.B\\""'
         ledger.add(error("bad-unset", f"`{text}` is no key path: {problem}", place, hint=hint))
         return None
-    if path[0] in _NOT_SETTINGS:
+    if path[0] in _NOT_SETTINGS or path[0] in ONLY_IN_BASE:
         ledger.add(error("bad-unset", f"`{path[0]}` cannot be unset", place))
         return None
     here = next((path[:n] for n in range(len(path), 0, -1) if find(sheet, path[:n]) is not None), ())
@@ -118,20 +119,28 @@ def _unset_path(text: str, sheet: Tree, by: Leaf, ledger: _Ledger) -> tuple[str,
 
 
 def _clash(clash: Clash) -> Diagnostic:
-    lower, upper = _first(clash.lower), _first(clash.upper)
-    kinds = ("a table", "a value") if isinstance(clash.lower, dict) else ("a value", "a table")
-    depth = len(upper.origin.key) - (0 if isinstance(clash.upper, Leaf) else 1)
+    path = format_keypath(clash.path)
+    lower, upper = _place(clash.lower), _place(clash.upper)
+    kinds = ("a table", "a value") if _is_table(clash.lower) else ("a value", "a table")
     return error(
         "type-clash",
-        f"`{format_keypath(clash.path)}` is {kinds[1]} here and {kinds[0]} in the layer below",
-        Place(upper.origin.file, upper.origin.key[:depth], "key"),
-        also=[Label(Place(lower.origin.file, lower.origin.key, "key"), f"{kinds[0]} here")],
-        hint=f'make them alike, or put `unset = ["{format_keypath(clash.path)}"]` at the top of the upper file',
+        f"`{path}` is {kinds[1]} here and {kinds[0]} in the layer below",
+        upper,
+        also=[Label(lower, f"{kinds[0]} here")],
+        hint=f"make them alike, or put `unset = ['{path}']` at the top of the upper file",
     )
 
 
-def _first(node: Leaf | Tree) -> Leaf:
-    return node if isinstance(node, Leaf) else next(leaf for _, leaf in leaves(node))
+def _is_table(node: Leaf | Tree) -> bool:
+    return isinstance(node, dict) or isinstance(node.value, dict)
+
+
+def _place(node: Leaf | Tree) -> Place:
+    """Where a value or a table was written; a table's place is above that of its first leaf."""
+    written = [((), node)] if isinstance(node, Leaf) else leaves(node)
+    inside, leaf = next((path, leaf) for path, leaf in written if leaf.value is not UNSET)
+    key = leaf.origin.key
+    return Place(leaf.origin.file, key[: len(key) - len(inside)], "key")
 
 
 def _profile(name: str, project: Project, ledger: _Ledger) -> Profile | None:
@@ -214,7 +223,7 @@ def _facts(model: Model, ledger: _Ledger) -> tuple[Facts | None, Tree]:
     if model.facts is None:
         return None, {}
     tree = tree_of(model.facts.content, Layer.DISCOVERED, model.facts.file)
-    facts, _ = facts_of(model.facts.content)
+    facts = model.facts.facts
     if model.base is None or "correct" not in model.base.table:
         return facts, tree
     corrections = _corrections(model.base, ledger)
@@ -235,7 +244,7 @@ def _corrections(base: Document, ledger: _Ledger) -> Tree:
         hint = 'add `because = "..."` under [correct]: what is wrong upstream, and how you know'
         message = "[correct] overrides facts without saying why"
         ledger.add(error("correction-without-reason", message, Place(base.file, ("correct",), "key"), hint=hint))
-    for key in table.keys() - _CORRECTABLE - {"because"}:
+    for key in sorted(table.keys() - _CORRECTABLE - {"because"}):
         hint = f"correctable: {', '.join(sorted(_CORRECTABLE))}"
         place = Place(base.file, ("correct", key), "key")
         ledger.add(error("bad-correction", f"`{key}` is no fact that can be corrected", place, hint=hint))

@@ -68,15 +68,22 @@ def _tables(merger: Merger, path: list[str], lower: Tree, upper: Tree) -> Tree:
     return merged
 
 
-def _cover(merger: Merger, path: list[str], lower: Leaf, upper: Leaf) -> Leaf:  # noqa: ARG001
-    return replace(upper, under=lower)
+def _cover(merger: Merger, path: list[str], lower: Leaf, upper: Leaf) -> Any:
+    if lower.value is not UNSET and isinstance(lower.value, dict) is not isinstance(upper.value, dict):
+        return _clash(merger, path, lower, upper)  # one of the two is an empty table
+    return _over(lower, upper)
+
+
+def _over(lower: Leaf, upper: Leaf) -> Leaf:
+    return replace(upper, under=lower if upper.under is None else _over(lower, upper.under))
 
 
 def _clash(merger: Merger, path: list[str], lower: Any, upper: Any) -> Any:
-    if _is_free(lower):
-        return upper
-    if isinstance(upper, Leaf) and upper.value == {}:
-        return lower  # an empty table adds nothing to a table
+    if isinstance(upper, dict) is not isinstance(lower, dict):
+        if _is_free(lower):
+            return upper
+        if isinstance(upper, Leaf) and upper.value == {}:
+            return lower  # an empty table adds nothing to a table
     assert isinstance(merger, _Sheets)
     merger.clashes.append(Clash(tuple(path), lower, upper))
     return lower

@@ -6,7 +6,7 @@ the order of keys in a TOML file means nothing.
 
 from typing import Any
 
-from stowplan.engines.flags import FlagTable, flag_table
+from stowplan.engines.flags import FlagTable, flag_table, table_file
 from stowplan.engines.spelling import spell
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.launch import EnvVar, Launch, Option, Token
@@ -126,7 +126,7 @@ def _options(subject: Subject, table: FlagTable, facts: Facts) -> tuple[Option, 
     for name in PINNED:
         if name in table.flags:
             default = table.flags[name].default
-            place = Origin(f"{table.engine}/{table.version}.json", ("flags", f"--{name}", "default"))
+            place = Origin(table_file(table.engine, table.version), ("flags", f"--{name}", "default"))
             flags[name] = (default, (Leaf(default, Layer.ENGINE, place),))
     if (template := template_path(subject, facts)) is not None and "chat-template" in table.flags:
         flags["chat-template"] = template

@@ -1,0 +1,14 @@
+"""`stowplan` and `python -m stowplan`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    from stowplan.cli.main import run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

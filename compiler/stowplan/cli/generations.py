@@ -1,0 +1,64 @@
+"""`generations` and `rollback`: what was published, and going back."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from stowplan.cli.console import OK, remark, say
+from stowplan.cli.workspace import Workspace, format_option, pass_workspace
+from stowplan.inputs import git
+from stowplan.store.generations import current, history
+from stowplan.store.lock import locked
+from stowplan.store.publish import rollback
+
+
+@click.command("generations")
+@format_option("text", "json")
+@pass_workspace
+def generations_command(workspace: Workspace, form: str) -> int:
+    """List what was published.
+
+    Number, time, digest, git commit, and which launches changed; `*` marks the current one.
+
+    \b
+    stowplan generations
+    stowplan generations --format json
+    """
+    now, past = current(workspace.build), history(workspace.build)
+    if form == "json":
+        say(json.dumps({"current": now, "generations": [asdict(row) for row in past]}, indent=2, ensure_ascii=False))
+        return OK
+    if not past:
+        say("nothing was published yet: `stowplan compile`")
+    for row in past:
+        if row.action == "rollback":
+            say(f"{'':8}{row.time or '':20}  rolled back to {row.number}")
+            continue
+        mark = "*" if row.number == now else " "
+        commit = (row.commit or "-")[:8] + ("+" if row.commit and row.commit.endswith("+") else "")
+        changed = ", ".join(row.changed[:4]) + (f" and {len(row.changed) - 4} more" if len(row.changed) > 4 else "")
+        what = changed or "no launch changed"
+        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {what}")
+    return OK
+
+
+@click.command("rollback")
+@click.argument("generation", type=int, required=False)
+@pass_workspace
+def rollback_command(workspace: Workspace, generation: int | None) -> int:
+    """Go back to an earlier generation.
+
+    The one before the current is taken, or the one that is named.
+
+    A compile of unchanged inputs leaves it so; changed inputs publish a new generation.
+
+    \b
+    stowplan rollback
+    stowplan rollback 41
+    """
+    project = workspace.project
+    with locked(workspace.build, timeout=None, waiting=remark):
+        number = rollback(workspace.build, generation, commit=git.head(project))
+    say(f"current is generation {number}; servers that run something else go on until they are restarted")
+    return OK

@@ -1,0 +1,118 @@
+"""What every verb works on: the project, and which profile and subject are meant."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from stowplan.cli.console import PROBLEMS, show
+from stowplan.nouns.entry import Entry
+from stowplan.pipeline import BUILD, Compiled, compile_tree
+from stowplan.read.profile import VARIABLE, choose
+from stowplan.read.subject import UnknownSubjectError, model_called, split, subject_called
+from stowplan.words.diagnostic import has_errors
+
+MARKS = ("models.d", "profiles")
+"""The folders by which a project is known."""
+
+
+@dataclass(slots=True)
+class Workspace:
+    """The project that `-C` names, else the one that the working directory lies in."""
+
+    folder: Path | None
+
+    @property
+    def project(self) -> Path:
+        """The project's folder. Raises click.UsageError if there is none."""
+        if self.folder is not None:
+            if any((self.folder / mark).is_dir() for mark in MARKS):
+                return self.folder
+            raise click.UsageError(f"`{self.folder}` is no project: it has neither models.d/ nor profiles/")
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if all((folder / mark).is_dir() for mark in MARKS):
+                return folder
+        if any((here / mark).is_dir() for mark in MARKS):
+            return here
+        raise click.UsageError("no project here: no models.d/ and profiles/ in this folder or above; `stowplan init`")
+
+    @property
+    def build(self) -> Path:
+        """The project's build folder."""
+        return self.project / BUILD
+
+    def profile(self, named: str | None, compiled: Compiled) -> str:
+        """The profile that is meant. Raises ProfileNotChosenError."""
+        return choose(self.build, named, os.environ.get(VARIABLE), compiled.fleet.profiles.keys())
+
+    def compiled(self) -> Compiled:
+        """The working tree, compiled in memory; with errors they are shown and the command ends."""
+        compiled = compile_tree(self.project)
+        if has_errors(compiled.diagnostics):
+            show(compiled.diagnostics, compiled.sources, "text")
+            raise click.exceptions.Exit(PROBLEMS)
+        return compiled
+
+    def entry(self, compiled: Compiled, subject: str, named: str | None) -> Entry:
+        """The entry that SUBJECT means. Raises UnknownSubjectError, ProfileNotChosenError."""
+        model, profile = split(subject)
+        subjects = compiled.fleet.subjects
+        wanted = profile or self._profile_of(model, named, compiled)
+        found = subject_called(model, choose(self.build, wanted, None, compiled.fleet.profiles.keys()), subjects)
+        for entry in (compiled.entries or {}).get(found.profile.name, ()):
+            if entry.subject is found:
+                return entry
+        raise UnknownSubjectError(f"`{found.name}` is {found.state}: it is in no build, so there is nothing to show")
+
+    def _profile_of(self, model: str, named: str | None, compiled: Compiled) -> str:
+        """The profile that is meant; a model with one overlay needs none to be named."""
+        folder = model_called(model, compiled.fleet.subjects)
+        profiles = [subject.profile.name for subject in compiled.fleet.subjects if subject.model == folder]
+        if named is None and len(profiles) == 1:
+            return profiles[0]
+        return self.profile(named, compiled)
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+pass_workspace = click.make_pass_decorator(Workspace)
+
+
+def complete_profile(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The project's profiles that begin with what was typed."""
+    return _stems(context, "profiles", "*.toml", typed)
+
+
+def complete_subject(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The project's models that begin with what was typed."""
+    return _stems(context, "models.d", "*/", typed)
+
+
+def _stems(context: click.Context, folder: str, pattern: str, typed: str) -> list[CompletionItem]:
+    workspace: Any = context.find_object(Workspace) or Workspace(context.find_root().params.get("folder"))
+    try:
+        found = sorted((workspace.project / folder).glob(pattern))
+    except click.UsageError:
+        return []
+    return [CompletionItem(path.name.removesuffix(".toml")) for path in found if path.name.startswith(typed)]
+
+
+profile_option = click.option(
+    "-p",
+    "--profile",
+    metavar="PROFILE",
+    shell_complete=complete_profile,
+    help=f"The GPU profile; default: ${VARIABLE}, the one of `stowplan use`, or the only one.",
+)
+
+
+def format_option(*formats: str) -> Callable[[Command], Command]:
+    """`--format`, for a verb that speaks these formats."""
+    return click.option(
+        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print."
+    )

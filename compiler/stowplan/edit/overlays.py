@@ -1,0 +1,68 @@
+"""Starting the overlays of a profile: stubs, or copies of another profile's, less what cannot hold there."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomlkit
+
+from stowplan.edit.stubs import stub
+from stowplan.nouns.overlay import EXTERNAL
+from stowplan.nouns.profile import Profile
+from stowplan.nouns.project import Document, Model, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An overlay that was made: its path relative to the project, and what of the old one was left out."""
+
+    file: str
+    left_out: tuple[str, ...] = ()
+
+
+def start_overlays(
+    project: Path, loaded: Project, models: Collection[str], profile: Profile, old: str | None
+) -> list[Started]:
+    """Write `<profile>.toml` for each of `models` (folders; none: all) that has none.
+
+    `old` names the profile whose overlays are copied; a model without one there is left alone. Without
+    `old` a model with facts gets a stub. Raises OSError.
+    """
+    started = []
+    for name, model in sorted(loaded.models.items()):
+        path = project / "models.d" / name / f"{profile.name}.toml"
+        if (models and name not in models) or any(other in model.overlays for other in profile.names) or path.exists():
+            continue
+        made = _stub(model, profile) if old is None else _copy(project, model.overlays.get(old), profile)
+        if made is not None:
+            text, left_out = made
+            path.write_text(text, encoding="utf-8")
+            started.append(Started(path.relative_to(project).as_posix(), left_out))
+    return started
+
+
+def _stub(model: Model, profile: Profile) -> tuple[str, tuple[str, ...]] | None:
+    if model.facts is None:
+        return None
+    engine = next(iter(sorted(profile.engines)), "vllm")
+    return stub(model.facts.facts, profile.name, engine), ()
+
+
+def _copy(project: Path, overlay: Document | None, profile: Profile) -> tuple[str, tuple[str, ...]] | None:
+    """The old overlay's text, comments and all, less the port and the engine that the new profile has not."""
+    if overlay is None:
+        return None
+    document = tomlkit.parse((project / overlay.file).read_text(encoding="utf-8"))
+    left_out = []
+    port, engine = document.get("port"), document.get("engine")
+    if engine != EXTERNAL and isinstance(port, int) and not _has_port(profile, port):
+        left_out.append(f"without `port = {port}`, which {profile.name} has not")
+        document.remove("port")
+    if isinstance(engine, str) and engine != EXTERNAL and engine not in profile.engines:
+        left_out.append(f'without `engine = "{engine}"`, which {profile.name} has not')
+        document.remove("engine")
+    return tomlkit.dumps(document), tuple(left_out)
+
+
+def _has_port(profile: Profile, port: int) -> bool:
+    return profile.ports is None or profile.ports[0] <= port <= profile.ports[1]

@@ -1,0 +1,132 @@
+"""The order of the stages, and nothing else that knows it.
+
+    sources ─load─► project ─merge─► fleet ─check─► (sound?) ─plan─► entries ─emit─► artifacts ─► build ─► store
+
+Everything up to the build is pure: the same sources give the same bytes on any machine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stowplan import __version__
+from stowplan.inputs import Sources, disk, git
+from stowplan.nouns.artifact import Build, profile_object, root_object
+from stowplan.nouns.entry import Entry
+from stowplan.nouns.project import Fleet, Project
+from stowplan.read.registry import REGISTRY, Rows, launches, rows_of
+from stowplan.stages.check import check
+from stowplan.stages.emit import emit
+from stowplan.stages.load import load
+from stowplan.stages.merge import merge
+from stowplan.stages.plan import plan
+from stowplan.store.lock import locked
+from stowplan.store.publish import Outcome, publish
+from stowplan.words.diagnostic import Diagnostic, Severity, has_errors
+from stowplan.words.digest import sha256
+
+BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What sources compile to. `entries` (profile → its entries) and `build` are there only without errors."""
+
+    sources: Sources
+    loaded: Project
+    fleet: Fleet
+    diagnostics: tuple[Diagnostic, ...]
+    entries: Mapping[str, tuple[Entry, ...]] | None = None
+    build: Build | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A compilation and what became of it; `outcome` is None where nothing could be published."""
+
+    compiled: Compiled
+    outcome: Outcome | None = None
+
+
+def compile_sources(sources: Sources, unread: Sequence[Diagnostic] = (), *, strict: bool = False) -> Compiled:
+    """The way from sources to a build, in its order.
+
+    `unread` are the problems of reading the sources; `strict` takes warnings for errors.
+    """
+    project, malformed = load(sources)
+    fleet, unmerged = merge(project)
+    found = _settled([*unread, *malformed, *unmerged, *check(project, fleet)], strict=strict)
+    if has_errors(found):
+        return Compiled(sources, project, fleet, found)
+    entries = plan(fleet)
+    return Compiled(sources, project, fleet, found, entries, _build(sources, fleet, entries))
+
+
+def compile_tree(project: Path, *, strict: bool = False) -> Compiled:
+    """The working tree, compiled in memory."""
+    return compile_sources(*disk.read(project), strict=strict)
+
+
+def compile_revision(project: Path, revision: str) -> Compiled:
+    """A git revision, compiled in memory. Raises `git.GitError`."""
+    return compile_sources(*git.read(project, revision))
+
+
+def publish_tree(
+    project: Path, *, strict: bool, lock_timeout: float | None, waiting: Callable[[str], None]
+) -> Published:
+    """The working tree, compiled and published. Raises `StoreError`.
+
+    The inputs are read under the lock: a compile that read them before could publish old ones last.
+    """
+    build = project / BUILD
+    with locked(build, timeout=lock_timeout, waiting=waiting):
+        compiled = compile_tree(project, strict=strict)
+        if compiled.build is None:
+            return Published(compiled)
+        changed = changed_launches(build, compiled)
+        return Published(compiled, publish(build, compiled.build, commit=git.head(project), changed=changed))
+
+
+def changed_launches(build: Path, compiled: Compiled) -> list[str]:
+    """`MODEL/PROFILE` of every launch that `current` has otherwise, or not, or has and `compiled` has not."""
+    before, after = launches(build / "current"), compiled_launches(compiled)
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def compiled_launches(compiled: Compiled) -> dict[str, str]:
+    """`MODEL/PROFILE` → launch digest of everything compiled that has a launch."""
+    entries = (entry for rows in (compiled.entries or {}).values() for entry in rows)
+    return {entry.subject.name: entry.launch.digest for entry in entries if entry.launch is not None}
+
+
+def compiled_rows(compiled: Compiled) -> Rows:
+    """The registries that were compiled, as a consumer would read them."""
+    profiles = {} if compiled.build is None else compiled.build.profiles
+    return rows_of(
+        {name: next(f.content for f in built.files if f.path == REGISTRY) for name, built in profiles.items()}
+    )
+
+
+def _settled(found: Sequence[Diagnostic], *, strict: bool) -> tuple[Diagnostic, ...]:
+    """Each problem once; under `strict`, warnings as errors."""
+    once = dict.fromkeys(found)
+    if not strict:
+        return tuple(once)
+    return tuple(replace(d, severity=Severity.ERROR) if d.severity is Severity.WARNING else d for d in once)
+
+
+def _build(sources: Sources, fleet: Fleet, entries: Mapping[str, tuple[Entry, ...]]) -> Build:
+    profiles = {name: profile_object(name, emit(fleet.profiles[name], rows)) for name, rows in entries.items()}
+    about = {
+        "compiler": {"name": "stowplan", "version": __version__},
+        "engines": {
+            profile.name: {
+                label: {"kind": engine.kind, "version": engine.version.value}
+                for label, engine in sorted(profile.engines.items())
+            }
+            for profile in fleet.profiles.values()
+        },
+        "inputs": {file: sha256(content) for file, content in sources.items()},
+    }
+    return Build(root_object(profiles, about), profiles)

@@ -1,0 +1,216 @@
+"""Where every value of a subject comes from: layer, file and line, what it covered, the arguments it became."""
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stowplan.engines.flags import flag_table
+from stowplan.nouns.entry import Entry
+from stowplan.nouns.launch import Token
+from stowplan.words.keypath import KeyPath, format_keypath, parse_keypath
+from stowplan.words.layered import UNSET, Layer, Leaf, Origin, find, leaves
+
+Where = Callable[[Origin], str]
+"""A place as text, with its line where it has one."""
+
+LAYERS: Mapping[Layer, str] = {
+    Layer.DISCOVERED: "fact",
+    Layer.CORRECTED: "corrected",
+    Layer.ENGINE: "engine's default",
+    Layer.PROFILE: "profile",
+    Layer.BASE: "base.toml",
+    Layer.OVERLAY: "overlay",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One layer's word on a value: what it says (JSON, or `unset`), which layer, where, under which key."""
+
+    says: str
+    layer: str
+    where: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Something explained: the arguments or the value, and its sources, each with those it covers after it."""
+
+    what: str
+    sources: tuple[tuple[Source, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A whole subject, or one key of it."""
+
+    subject: str
+    name: str
+    arguments: tuple[Explained, ...] = ()
+    environment: tuple[Explained, ...] = ()
+    values: tuple[Explained, ...] = ()
+    removed: tuple[Explained, ...] = ()
+    corrected: tuple[Explained, ...] = ()
+    said: str | None = None
+
+
+def explain(entry: Entry, where: Where) -> Explanation:
+    """Everything of an entry: each argument, each variable, each other value, what was unset, what was corrected."""
+    subject = entry.subject
+    started = entry.launch
+    engine = subject.engine
+    flags = () if engine is None else (engine.kind,)
+    others = [(path, leaf) for path, leaf in leaves(subject.settings) if path[0] not in (*flags, "env")]
+    shown = dict(others)
+    for name, origins in entry.origins.items():
+        if (name,) not in shown and origins:
+            shown[(name,)] = origins[0]
+    return Explanation(
+        subject=subject.name,
+        name=entry.name,
+        arguments=tuple(_option(option, where) for option in _options(entry)),
+        environment=tuple(
+            Explained(f"{variable.name}={variable.value}", _chains(variable.origins, where))
+            for variable in (() if started is None else started.env)
+        ),
+        values=tuple(_value(path, leaf, where) for path, leaf in sorted(shown.items(), key=lambda item: str(item[0]))),
+        removed=tuple(
+            Explained(format_keypath(removal.path), (_removal(removal.by, removal.took, where),))
+            for removal in subject.removed
+        ),
+        corrected=tuple(
+            _value(path, leaf, where) for path, leaf in leaves(subject.facts_tree) if leaf.layer is Layer.CORRECTED
+        ),
+    )
+
+
+def explain_key(entry: Entry, key: str, where: Where) -> Explanation:
+    """One key of an entry: a setting's path, a flag's bare name, or a fact's path.
+
+    Raises ValueError if it is no path.
+    """
+    subject = entry.subject
+    path: KeyPath = parse_keypath(key.removeprefix("--"))
+    kind = subject.engine.kind if subject.engine is not None else None
+    paths = [path] if kind is None else [path, (kind, *path)]
+    found = [
+        (place, here)
+        for tree in (subject.settings, subject.facts_tree)
+        for here in paths
+        if (place := find(tree, here)) is not None
+    ]
+    if not found:
+        removed = tuple(
+            Explained(format_keypath(r.path), (_removal(r.by, r.took, where),))
+            for r in subject.removed
+            if r.path in paths
+        )
+        said = None if removed else _unsaid(path, kind, entry)
+        return Explanation(subject.name, entry.name, removed=removed, said=said)
+    node, here = found[0]
+    below = [(here, node)] if isinstance(node, Leaf) else [((*here, *rest), leaf) for rest, leaf in leaves(node)]
+    mine = {id(leaf) for _, leaf in below}
+    became = [
+        option for option in _options(entry) if any(id(leaf) in mine for token in option for leaf in token.origins)
+    ]
+    return Explanation(
+        subject.name,
+        entry.name,
+        arguments=tuple(_option(option, where) for option in became),
+        values=tuple(_value(path, leaf, where) for path, leaf in below),
+    )
+
+
+def as_json(explanation: Explanation) -> str:
+    """The explanation for a program."""
+    return json.dumps(asdict(explanation), indent=2, ensure_ascii=False) + "\n"
+
+
+def text(explanation: Explanation) -> str:
+    """The explanation for a person."""
+    return "\n".join(_lines(explanation)) + "\n"
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    yield f"{explanation.name}  ({explanation.subject})"
+    sections = {
+        "arguments": explanation.arguments,
+        "environment": explanation.environment,
+        "values": explanation.values,
+        "unset": explanation.removed,
+        "corrected facts": explanation.corrected,
+    }
+    for title, items in sections.items():
+        if items:
+            yield ""
+            yield title
+            width = min(max(len(item.what) for item in items), 44)
+            for item in items:
+                yield from _item(item, width)
+    if explanation.said is not None:
+        yield explanation.said
+
+
+def _item(item: Explained, width: int) -> Iterator[str]:
+    head = f"  {item.what:<{width}}"
+    if len(item.what) > width:
+        yield head
+        head = " " * (width + 2)
+    for chain in item.sources:
+        yield f"{head}  {chain[0].where}  {chain[0].layer}: {chain[0].key}"
+        head = " " * (width + 2)
+        for covered in chain[1:]:
+            yield f"{head}    over {covered.says}  {covered.where}  {covered.layer}: {covered.key}"
+    if not item.sources:
+        yield head
+
+
+def _unsaid(path: KeyPath, kind: str | None, entry: Entry) -> str:
+    name = format_keypath(path)
+    engine = entry.subject.engine
+    table = None if engine is None else flag_table(engine.kind, engine.version.value)
+    flag = None if table is None or len(path) > 2 else table.flags.get(str(path[-1]))
+    if flag is None or (len(path) == 2 and path[0] != kind) or table is None:
+        return f"`{name}` is set by no layer and is no fact of this model"
+    engine_version = f"{table.engine} {table.version}"
+    if flag.default is None:
+        return f"`{flag.name}` is set by no layer; {engine_version} decides by itself when it starts"
+    return f"`{flag.name}` is set by no layer; the default of {engine_version} holds: {_says(flag.default)}"
+
+
+def _options(entry: Entry) -> tuple[tuple[Token, ...], ...]:
+    """The command line, flag by flag."""
+    if entry.launch is None:
+        return ()
+    return (*((token,) for token in entry.launch.command), *entry.launch.address, *entry.launch.options)
+
+
+def _option(option: tuple[Token, ...], where: Where) -> Explained:
+    origins = dict.fromkeys(origin_id for token in option for origin_id in map(id, token.origins))
+    by_id = {id(leaf): leaf for token in option for leaf in token.origins}
+    return Explained(shlex.join(token.text for token in option), _chains((by_id[i] for i in origins), where))
+
+
+def _value(path: KeyPath, leaf: Leaf, where: Where) -> Explained:
+    return Explained(f"{format_keypath(path)} = {_says(leaf.value)}", _chains((leaf,), where))
+
+
+def _chains(origins: Iterable[Leaf], where: Where) -> tuple[tuple[Source, ...], ...]:
+    return tuple(tuple(_source(leaf, where) for leaf in top.chain()) for top in origins)
+
+
+def _removal(by: Leaf, took: Leaf, where: Where) -> tuple[Source, ...]:
+    first = Source("unset", LAYERS[by.layer], where(by.origin), format_keypath(by.origin.key))
+    return (first, *(_source(leaf, where) for leaf in took.chain()))
+
+
+def _source(leaf: Leaf, where: Where) -> Source:
+    key = format_keypath(leaf.origin.key) or "its name"
+    return Source(_says(leaf.value), LAYERS[leaf.layer], where(leaf.origin), key)
+
+
+def _says(value: Any) -> str:
+    return "unset" if value is UNSET else json.dumps(value, ensure_ascii=False)
