@@ -29,7 +29,10 @@ class TemplateText:
 
 
 def templates(folder: Folder, tokenizer: dict[str, Any]) -> list[TemplateText]:
-    """Every template, the one that holds first; `tokenizer` is tokenizer_config.json."""
+    """Every template, the one that holds first; `tokenizer` is tokenizer_config.json.
+
+    A .jinja file of another name holds only where somebody chooses it, and so has a name.
+    """
     found: list[TemplateText | None] = []
     if (text := folder.text(JINJA, MAX_TEMPLATE)) is not None:
         found.append(_template(folder, JINJA, "jinja", text))
@@ -37,9 +40,10 @@ def templates(folder: Folder, tokenizer: dict[str, Any]) -> list[TemplateText]:
     if wrapper is not None:
         found += _inside(folder, WRAPPER, "wrapper", wrapper.get("chat_template"))
     found += _inside(folder, TOKENIZER, "tokenizer", tokenizer.get("chat_template"))
-    for path in sorted((folder.real / MORE).glob("*.jinja")):
-        if is_plain(path.stem) and (text := folder.text(f"{MORE}/{path.name}", MAX_TEMPLATE)) is not None:
-            found.append(_template(folder, f"{MORE}/{path.name}", "jinja", text, path.stem))
+    for path in sorted((*folder.real.glob("*.jinja"), *(folder.real / MORE).glob("*.jinja"))):
+        file = path.relative_to(folder.real).as_posix()
+        if file != JINJA and is_plain(path.stem) and (text := folder.text(file, MAX_TEMPLATE)) is not None:
+            found.append(_template(folder, file, "jinja", text, path.stem))
     whole = [template for template in found if template is not None]
     return sorted(whole, key=lambda item: item.template.name is not None)
 

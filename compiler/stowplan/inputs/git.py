@@ -54,6 +54,8 @@ def _listing(project: Path, commit: str) -> Iterator[tuple[bytes, str, bytes, st
     for row in filter(None, rows.split(b"\0")):
         about, _, name = row.partition(b"\t")
         mode, _, blob, size = about.split()
+        if size == b"BAD":  # a shallow or partial clone, or a broken one
+            raise GitError(f"git lacks the content of `{os.fsdecode(name)}`; fetch it")
         yield mode, blob.decode(), size, os.fsdecode(name)
 
 
@@ -63,10 +65,7 @@ def _contents(project: Path, blobs: Iterable[str]) -> Iterator[bytes]:
     at = 0
     while at < len(output):
         head_end = output.index(b"\n", at)
-        header = output[at:head_end].split()
-        if header[1] != b"blob":
-            raise GitError(f"git lacks the content of {header[0].decode()}; fetch it")
-        start, size = head_end + 1, int(header[2])
+        start, size = head_end + 1, int(output[at:head_end].split()[2])
         yield output[start : start + size]
         at = start + size + 1
 

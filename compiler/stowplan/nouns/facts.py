@@ -160,7 +160,7 @@ class Weights(FactsShape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization(FactsShape):
-    """How the checkpoint is quantised, as vLLM names the method; `format` as compressed-tensors names it."""
+    """How the checkpoint is quantised; `method` as vLLM (or Ollama) names it, `format` as compressed-tensors does."""
 
     method: str
     format: str | None = None
@@ -174,7 +174,7 @@ class Template(FactsShape):
 
     `kind`: `jinja` (a file of its own), `wrapper` (JSON around it: chat_template.json) or `tokenizer`
     (inside tokenizer_config.json). The first in the list is the one that holds; one that stands
-    beside a default has a `name`.
+    beside a default, or is there to be chosen, has a `name`.
     """
 
     file: str
@@ -232,6 +232,11 @@ class Facts(FactsShape):
     family: str | None = None
     license: str | None = None
     files: tuple[ModelFile, ...] = ()
+
+    @property
+    def own_templates(self) -> tuple[Template, ...]:
+        """The templates without a name, the one that holds first: what a chat gets if nobody chooses."""
+        return tuple(template for template in self.templates if template.name is None)
 
 
 def document(facts: Facts) -> dict[str, Any]:

@@ -160,6 +160,15 @@ class TestTemplates:
         ]
         assert found[0].sha256 == digest("plain")
 
+    def test_a_template_the_owner_put_there_is_known_and_does_not_hold(self, model: Path) -> None:
+        (model / "tokenizer_config.json").write_text(json.dumps({"chat_template": "plain"}))
+        (model / "my_template.jinja").write_text("mine")
+        found = sound(model)
+        assert [(t.file, t.name) for t in found.own_templates] == [("tokenizer_config.json", None)]
+        assert [(t.file, t.name, t.sha256) for t in found.templates[1:]] == [
+            ("my_template.jinja", "my_template", digest("mine"))
+        ]
+
     @pytest.mark.parametrize("value", [7, [1], [{"name": "x"}], "\ud800"])
     def test_an_odd_template_is_left_out(self, model: Path, value: Any) -> None:
         (model / "tokenizer_config.json").write_text(json.dumps({"chat_template": value}))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from stowplan.nouns.project import Subject
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
-from stowplan.words.keypath import format_keypath
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -20,7 +19,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     longest = facts.context.tokens
     if not isinstance(asked.value, int) or isinstance(asked.value, bool) or asked.value <= longest:
         return
-    if subject.table("vllm").get("hf-overrides") or subject.value("env", "VLLM_ALLOW_LONG_MAX_MODEL_LEN") == "1":
+    if subject.table("vllm", "hf-overrides") or subject.value("env", "VLLM_ALLOW_LONG_MAX_MODEL_LEN") == "1":
         return
     known = subject.fact("context", "tokens")
     also = []
@@ -28,7 +27,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         also = [Label(Place(known.origin.file, known.origin.key), f"{longest}, from {facts.context.evidence}")]
     yield error(
         "context-too-long",
-        f"`{format_keypath(('max-model-len',))}` asks for {asked.value} tokens; the model takes {longest}",
+        f"`max-model-len` asks for {asked.value} tokens; the model takes {longest}",
         Place(asked.origin.file, asked.origin.key),
         also=also,
         hint=f"at most {longest}; to stretch it, set rope scaling under [vllm.hf-overrides], or "

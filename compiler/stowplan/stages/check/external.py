@@ -1,11 +1,14 @@
 """Which engine serves a subject, and whether what it says fits that."""
 
+import re
 from collections.abc import Iterator
 
 from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES
 from stowplan.nouns.project import Subject
 from stowplan.words.diagnostic import Diagnostic, Place, error
-from stowplan.words.layered import Layer, Leaf, leaves
+from stowplan.words.layered import Layer, Leaf, find, leaves
+
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -15,37 +18,44 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         return
     if subject.table("external"):
         message = "`[external]` has no effect: the engine is not `external`"
-        place = Place(subject.file, ("external",), "key")
+        origin = next(leaf for _, leaf in leaves(subject.table("external"))).origin
+        place = Place(origin.file, origin.key[:1], "key")
         yield error("misplaced-key", message, place, hint='say `engine = "external"`')
     if subject.engine is None:
-        yield _no_engine(subject)
+        yield from _no_engine(subject)
 
 
 def _external(subject: Subject) -> Iterator[Diagnostic]:
     if not subject.table("external"):
         hint = 'add [external] with `backend = "ollama"` (what it is) and `model = "..."` (what it serves)'
         message = f"`{subject.name}` is external, but no [external] says where and what it is"
-        yield error("missing-key", message, Place(subject.file, ("engine",)), hint=hint)
+        chosen = subject.leaf("engine")
+        yield error("missing-key", message, _place(chosen) if chosen else Place(subject.file), hint=hint)
     for kind in FLAG_TABLES:
         for path, leaf in leaves(subject.table(kind)):
             if leaf.layer is not Layer.PROFILE:
                 message = f"`{kind}.{path[0]}` has no effect: nothing of ours starts an external server"
                 yield error("misplaced-key", message, _place(leaf), hint="remove it, or name an engine of the profile")
-    if (backend := subject.leaf("external", "backend")) is not None and not backend.value.isidentifier():
+    if (backend := subject.leaf("external", "backend")) is not None and not _WORD.fullmatch(backend.value):
         message = f'`backend` is "{backend.value}"; wanted is one lower-case word, as "ollama"'
         yield error("bad-value", message, _place(backend))
 
 
-def _no_engine(subject: Subject) -> Diagnostic:
-    labels = sorted(subject.profile.engines)
+def _no_engine(subject: Subject) -> Iterator[Diagnostic]:
+    profile = subject.profile
+    written = find(profile.tree, ("engine",))
+    labels = sorted(written) if isinstance(written, dict) else []
     leaf = subject.leaf("engine")
+    if (leaf is None and len(labels) == 1) or (leaf is not None and leaf.value in labels):
+        return  # it is there, but not whole: that is said once, of the profile
     if leaf is None:
         listed = ", ".join(f"`{label}`" for label in labels) or "none"
-        message = f"`{subject.name}` names no engine, and profile `{subject.profile.name}` has {listed}"
-        return error("engine-not-chosen", message, Place(subject.file), hint='add `engine = "..."`')
+        message = f"`{subject.name}` names no engine, and profile `{profile.name}` has {listed}"
+        yield error("engine-not-chosen", message, Place(subject.file), hint='add `engine = "..."`')
+        return
     known = ", ".join([*labels, EXTERNAL])
-    message = f"profile `{subject.profile.name}` has no engine `{leaf.value}`"
-    return error("unknown-engine", message, _place(leaf), hint=f"known: {known}")
+    message = f"profile `{profile.name}` has no engine `{leaf.value}`"
+    yield error("unknown-engine", message, _place(leaf), hint=f"known: {known}")
 
 
 def _place(leaf: Leaf) -> Place:

@@ -8,19 +8,22 @@ from stowplan.nouns.project import Fleet, Model, Project, State, Subject
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
 from stowplan.words.names import fold
 
+Taken = dict[str, tuple[str, Place, str]]
+"""Folded name → the model it belongs to, where that says so, and the name as written."""
+
 
 def check(project: Project, merged: Fleet) -> Iterator[Diagnostic]:
     """Across models: names and weights. Across the subjects of a profile: served names and ports."""
-    yield from _names(project)
+    taken: Taken = {}
+    yield from _names(project, taken)
     yield from _weights(project)
     for profile in merged.profiles.values():
         subjects = [s for s in merged.subjects if s.profile is profile and s.state is State.ACTIVE]
-        yield from _served_names(subjects)
+        yield from _served_names(subjects, dict(taken))
         yield from _ports(profile, subjects)
 
 
-def _names(project: Project) -> Iterator[Diagnostic]:
-    taken: dict[str, tuple[str, Place, str]] = {}
+def _names(project: Project, taken: Taken) -> Iterator[Diagnostic]:
     for model in project.models.values():
         for name, place in _names_of(model):
             other = taken.setdefault(fold(name), (model.name, place, name))
@@ -47,8 +50,8 @@ def _taken(name: str, place: Place, other: tuple[str, Place, str]) -> Diagnostic
     return error("name-taken", message, place, also=[Label(at, "taken here")], hint=hint)
 
 
-def _served_names(subjects: list[Subject]) -> Iterator[Diagnostic]:
-    taken: dict[str, tuple[str, Place, str]] = {}
+def _served_names(subjects: list[Subject], taken: Taken) -> Iterator[Diagnostic]:
+    """A served name left out is the model's name, which is in `taken` already."""
     for subject in subjects:
         leaf = subject.leaf("served-name")
         if leaf is None or subject.is_external:

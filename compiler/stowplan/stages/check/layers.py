@@ -2,10 +2,11 @@
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.project import Fleet, Model, Project, State
-from stowplan.words.diagnostic import Diagnostic, Label, Place, error, warning
+from stowplan.words.diagnostic import Diagnostic, Label, Place, Severity, error, warning
 
 
 def check(project: Project, merged: Fleet) -> Iterator[Diagnostic]:
@@ -25,7 +26,8 @@ def check(project: Project, merged: Fleet) -> Iterator[Diagnostic]:
                 continue
             message = f"`models.d/{model.name}/` has no discovered.json: nothing is known of its weights"
             hint = "run `stowplan discover` where the weights are, and commit the file it makes"
-            yield error("facts-missing", message, Place(subject.file), hint=hint)
+            problem = error("facts-missing", message, Place(subject.file), hint=hint)
+            yield problem if subject.state is State.ACTIVE else replace(problem, severity=Severity.WARNING)
 
 
 def _overlays(model: Model, known: set[str]) -> Iterator[Diagnostic]:

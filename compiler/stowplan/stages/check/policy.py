@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
+from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
 from stowplan.nouns.roots import is_inside, split
 from stowplan.words.diagnostic import Diagnostic, Place, error, warning
@@ -88,20 +89,20 @@ def _paths(subject: Subject) -> Iterator[Diagnostic]:
             yield error("unsafe-path", f"`{location.path}` leaves its root", place)
     for path, leaf in leaves(subject.settings):
         for text in _strings(leaf.value):
-            yield from _rooted(text, path, leaf, roots)
+            yield from _rooted(text, path, leaf, subject.profile)
 
 
-def _rooted(text: str, path: KeyPath, leaf: Leaf, roots: dict[str, str]) -> Iterator[Diagnostic]:
+def _rooted(text: str, path: KeyPath, leaf: Leaf, profile: Profile) -> Iterator[Diagnostic]:
     parts = split(text)
     if parts is None or path[0] not in ("vllm", "env", "external"):
         return
     root, below = parts
-    if root in roots:
+    if root in profile.roots:
         if not is_inside(below):
             message = f'`{format_keypath(path)}` is "{text}", which leaves the root `{root}`'
             yield error("unsafe-path", message, _place(leaf), hint="name a path below the root, without `..`")
-    elif close := difflib.get_close_matches(root, roots, n=1, cutoff=0.75):
-        message = f"`{root}:` is no root of profile roots, so the text is taken as it stands"
+    elif close := difflib.get_close_matches(root, profile.roots, n=1, cutoff=0.75):
+        message = f"profile `{profile.name}` has no root `{root}`, so the text is taken as it stands"
         yield warning("unknown-root", message, _place(leaf), hint=f"did you mean `{close[0]}:{below}`?")
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from stowplan.engines.flags import kinds, versions
+from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.profile import Profile, parse_capability, parse_ports, parse_size
+from stowplan.nouns.roots import split
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.keypath import format_keypath
-from stowplan.words.layered import Leaf, find
+from stowplan.words.layered import Leaf, find, leaves
 from stowplan.words.version import STOWPLAN, satisfies
 
 _READABLE = {
@@ -35,6 +37,10 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
             yield error("missing-key", message, place, hint=f"add `{example}` under [serving]")
     for name, root in profile.roots.items():
         leaf = profile.leaf("roots", name)
+        if leaf is not None and split(f"{name}:path") is None:
+            hint = "letters, digits, `_` and `-`; a letter first"
+            place = Place(leaf.origin.file, leaf.origin.key, "key")
+            yield error("unsafe-name", f"`{name}` cannot name a root", place, hint=hint)
         if leaf is not None and (not root.startswith("/") or ".." in PurePosixPath(root).parts):
             message = f'root `{name}` is "{root}"; a root is an absolute folder without `..`'
             hint = "another machine's folders belong in a profile of its own that says `extends`"
@@ -44,20 +50,25 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
 
 def _engines(profile: Profile) -> Iterator[Diagnostic]:
     table = find(profile.tree, ("engine",))
-    for label in table if isinstance(table, dict) else ():
+    for label, node in table.items() if isinstance(table, dict) else ():
         at = ("engine", label)
+        origin = next(leaf for _, leaf in leaves({label: node})).origin
+        heading = Place(origin.file, at, "key")
         engine = profile.engines.get(label)
+        if label == EXTERNAL:
+            hint = "it means a server that something else starts; give the engine another label"
+            yield error("unsafe-name", f"`{label}` cannot name an engine", heading, hint=hint)
         if engine is None:
             for key in ("version", "executable"):
                 if profile.leaf(*at, key) is None:
                     message = f"engine `{label}` has no `{key}`"
-                    hint = f"add `{key} = ...` under [engine.{label}]"
-                    yield error("missing-key", message, Place(profile.file, at, "key"), hint=hint)
+                    hint = f"add `{key} = ...` under [{format_keypath(at)}]"
+                    yield error("missing-key", message, heading, hint=hint)
             continue
         if engine.kind not in kinds():
             message = f"`{engine.kind}` is no engine that can be launched; known: {', '.join(kinds())}"
             hint = 'say `kind = "vllm"` under it, or `engine = "external"` in the overlays'
-            yield error("unknown-engine", message, Place(profile.file, at, "key"), hint=hint)
+            yield error("unknown-engine", message, heading, hint=hint)
         elif engine.version.value not in versions(engine.kind):
             known = ", ".join(versions(engine.kind))
             message = f"there is no flag table for {engine.kind} {engine.version.value}"

@@ -15,7 +15,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         return
     chosen = subject.leaf("vllm", "chat-template")
     recorded = subject.leaf("chat-template-sha256")
-    holds: Template | None = next(iter(subject.facts.templates), None)
+    holds: Template | None = next(iter(subject.facts.own_templates), None)
     if chosen is not None and isinstance(chosen.value, str):
         name = _below_model(chosen.value, subject.facts)
         holds = None
@@ -52,9 +52,9 @@ def _chosen(name: str, chosen: Leaf, facts: Facts) -> Iterator[Diagnostic]:
 
 def _two(subject: Subject) -> Iterator[Diagnostic]:
     facts = subject.facts
-    if facts is None or len({template.sha256 for template in facts.templates}) < 2:
+    if facts is None or len({template.sha256 for template in facts.own_templates}) < 2:
         return
-    first, second = facts.templates[:2]
+    first, second = facts.own_templates[:2]
     message = f"the model brings two chat templates that differ: `{first.file}` and `{second.file}`"
     path = f"{facts.location.root}:{facts.location.path}/{first.file}"
     hint = f"`{first.file}` holds"

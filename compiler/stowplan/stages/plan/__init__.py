@@ -22,7 +22,7 @@ def _entry(subject: Subject) -> Entry:
     name = subject.leaf("name") or folder
     display = subject.leaf("display-name") or name
     external_model = subject.leaf("external", "model")
-    served = subject.leaf("served-name") or (external_model if subject.is_external else None) or name
+    served = subject.leaf("served-name") or _external_name(external_model, subject) or name
     port, port_origin = port_of(subject)
     host = _host(subject)
     started = None
@@ -48,7 +48,7 @@ def _entry(subject: Subject) -> Entry:
         display_name=display.value,
         aliases=tuple(subject.value("aliases") or ()),
         backend=subject.value("external", "backend") if started is None else started.engine,
-        host=host.value if host is not None else subject.profile.connect,
+        host=subject.value("external", "host") or subject.profile.connect,
         port=port,
         model_path=path,
         served_name=served.value,
@@ -59,6 +59,13 @@ def _entry(subject: Subject) -> Entry:
         deprecated=bool(subject.value("deprecated")),
         origins=origins,
     )
+
+
+def _external_name(model: Leaf | None, subject: Subject) -> Leaf | None:
+    """What an external server calls its model, unless that is a path below one of our roots."""
+    if model is None or not subject.is_external:
+        return None
+    return model if resolve(model.value, subject.profile.roots) == model.value else None
 
 
 def _host(subject: Subject) -> Leaf | None:
@@ -73,8 +80,10 @@ def _template(subject: Subject) -> ChatTemplate:
         return ChatTemplate("none")
     chosen = None if subject.is_external else template_path(subject, facts)
     if chosen is not None:
-        holds = next((t for t in facts.templates if chosen[0].endswith("/" + t.file)), None)
+        folder = f"{facts.location.root}:{facts.location.path}"
+        roots = subject.profile.roots
+        holds = next((t for t in facts.templates if resolve(f"{folder}/{t.file}", roots) == chosen[0]), None)
         return ChatTemplate("external", chosen[0], holds.sha256 if holds is not None else None)
-    if facts.templates:
-        return ChatTemplate("embedded", None, facts.templates[0].sha256)
+    if facts.own_templates:
+        return ChatTemplate("embedded", None, facts.own_templates[0].sha256)
     return ChatTemplate("none")

@@ -111,7 +111,7 @@ def template_path(subject: Subject, facts: Facts) -> tuple[str, tuple[Leaf, ...]
     chosen = subject.leaf("vllm", "chat-template")
     if chosen is not None:
         return str(resolve(chosen.value, subject.profile.roots)), (chosen,)
-    first = next(iter(facts.templates), None)
+    first = next(iter(facts.own_templates), None)
     if first is None or first.kind != "jinja":
         return None
     location = facts.location
