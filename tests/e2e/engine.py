@@ -42,14 +42,8 @@ def engine_environment() -> Path | None:
 
 
 def bare_environment() -> dict[str, str]:
-    """The variables a server on a CPU is started with and no others, as a launch script would."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ["HOME"],
-        "HF_HUB_OFFLINE": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; else vLLM wants 92 % of the memory, and may not start
-        "VLLM_NO_USAGE_STATS": "1",
-    }
+    """What any shell has. What a server needs beside it, its launch script must bring."""
+    return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
 
 
 def free_port() -> int:
@@ -89,6 +83,12 @@ def cmdline(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     except OSError:
         return []
+
+
+def environ(pid: int) -> dict[str, str]:
+    """The variables a running process was started with."""
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")[:-1]
+    return dict(variable.split("=", 1) for variable in variables)
 
 
 def processes_of(session: int) -> list[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, complain, remark, say, show
+from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, changes, complain, remark, say, show
 from stowplan.cli.workspace import (
     Workspace,
     complete_subject,
@@ -141,7 +141,7 @@ def _published(compiled: Compiled, outcome: Outcome, project: Path) -> list[str]
             f"  {profile:<20} {_number(len(entries), 'entry').replace('entrys', 'entries')}, "
             f"{_number(started, 'script')}{where}"
         )
-    lines.append("no launch changed" if not outcome.changed else f"launches changed: {', '.join(outcome.changed)}")
+    lines.append(changes(outcome.changed))
     if active(project / BUILD) is None:
         lines.append("this machine has no profile yet: `stowplan use PROFILE` makes build/active for consumers")
     return lines
@@ -157,8 +157,7 @@ def _compare(compiled: Compiled, build: Path) -> int:
         say(f"up to date: generation {number} ({compiled.build.root.digest[:12]}), {_counts(compiled)}")
         return OK
     changed = changed_launches(build, compiled)
-    what = f"launches that differ: {', '.join(changed)}" if changed else "no launch differs"
-    say(f"generation {number} is not what the inputs compile to; {what}")
+    say(f"generation {number} is not what the inputs compile to; {changes(changed)}")
     return DIFFERENCE
 
 

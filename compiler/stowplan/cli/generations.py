@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from stowplan.cli.console import OK, remark, say
+from stowplan.cli.console import OK, changes, remark, say
 from stowplan.cli.workspace import Workspace, format_option, pass_workspace
 from stowplan.inputs import git
 from stowplan.store.generations import current, history
@@ -37,9 +37,7 @@ def generations_command(workspace: Workspace, form: str) -> int:
             continue
         mark = "*" if row.number == now else " "
         commit = (row.commit or "-")[:8] + ("+" if row.commit and row.commit.endswith("+") else "")
-        changed = ", ".join(row.changed[:4]) + (f" and {len(row.changed) - 4} more" if len(row.changed) > 4 else "")
-        what = changed or "no launch changed"
-        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {what}")
+        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {changes(row.changed) if row.action else 'broken off'}")
     return OK
 
 

@@ -15,6 +15,7 @@ from stowplan.read import diff, explain
 from stowplan.read.registry import Row, Rows, UnreadableBuildError, rows
 from stowplan.read.subject import UnknownSubjectError
 from stowplan.report.locate import Locator
+from stowplan.store.generations import digest_of_generation
 from stowplan.words.diagnostic import has_errors
 from stowplan.words.layered import Origin
 
@@ -124,23 +125,24 @@ def _generation(workspace: Workspace, text: str | None) -> Rows:
         return rows(workspace.build / "current")
     if not text.isdecimal():
         raise click.UsageError(f"`{text}` is no generation; `stowplan generations` lists them")
-    return rows(workspace.build / "generations" / text)
+    number = int(text)
+    digest_of_generation(workspace.build, number)  # which says what generations there are
+    return rows(workspace.build / "generations" / str(number))
 
 
 def _entry_and_key(
     workspace: Workspace, compiled: Compiled, text: str, profile: str | None
 ) -> tuple[Entry, str | None]:
     """SUBJECT[:KEY] taken apart. Names may hold colons, so the longest name that is one counts."""
-    try:
-        return workspace.entry(compiled, text, profile), None
-    except UnknownSubjectError:
-        subject, colon, _ = text.rpartition(":")
-        while colon:
-            try:
-                return workspace.entry(compiled, subject, profile), text[len(subject) + 1 :]
-            except UnknownSubjectError:
-                subject, colon, _ = subject.rpartition(":")
-        raise
+    subject, key = text, None
+    while True:
+        try:
+            return workspace.entry(compiled, subject, profile), key
+        except UnknownSubjectError:
+            if ":" not in subject:
+                raise
+            subject = subject.rpartition(":")[0]
+            key = text[len(subject) + 1 :]
 
 
 def _where(compiled: Compiled, entry: Entry) -> Callable[[Origin], str]:

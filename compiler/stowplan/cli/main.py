@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from stowplan.cli.console import USAGE, complain, remark
-from stowplan.cli.workspace import Workspace
+from stowplan.cli.workspace import NoProjectError, Workspace
 from stowplan.inputs.git import GitError
 from stowplan.read.profile import ProfileNotChosenError
 from stowplan.read.registry import UnreadableBuildError
@@ -35,7 +35,7 @@ VERBS = {
     "rollback": "generations",
 }
 """Verb → the module of this package that holds it, in the order of `--help`. A module is imported when needed."""
-EXPECTED = (GitError, ProfileNotChosenError, StoreError, UnknownSubjectError, UnreadableBuildError)
+EXPECTED = (GitError, NoProjectError, ProfileNotChosenError, StoreError, UnknownSubjectError, UnreadableBuildError)
 """What is wrong with the surroundings or the question; each of these says what, and what to do."""
 INTERRUPTED = 130
 

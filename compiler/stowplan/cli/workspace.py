@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from stowplan.cli.console import PROBLEMS, show
 from stowplan.nouns.entry import Entry
+from stowplan.nouns.project import State
 from stowplan.pipeline import BUILD, Compiled, compile_tree
 from stowplan.read.profile import VARIABLE, choose
 from stowplan.read.subject import UnknownSubjectError, model_called, split, subject_called
@@ -18,6 +19,10 @@ from stowplan.words.diagnostic import has_errors
 
 MARKS = ("models.d", "profiles")
 """The folders by which a project is known."""
+
+
+class NoProjectError(Exception):
+    """There is no project where one was looked for."""
 
 
 @dataclass(slots=True)
@@ -28,18 +33,18 @@ class Workspace:
 
     @property
     def project(self) -> Path:
-        """The project's folder. Raises click.UsageError if there is none."""
+        """The project's folder. Raises NoProjectError."""
         if self.folder is not None:
             if any((self.folder / mark).is_dir() for mark in MARKS):
                 return self.folder
-            raise click.UsageError(f"`{self.folder}` is no project: it has neither models.d/ nor profiles/")
+            raise NoProjectError(f"`{self.folder}` is no project: it has neither models.d/ nor profiles/")
         here = Path.cwd()
         for folder in (here, *here.parents):
             if all((folder / mark).is_dir() for mark in MARKS):
                 return folder
         if any((here / mark).is_dir() for mark in MARKS):
             return here
-        raise click.UsageError("no project here: no models.d/ and profiles/ in this folder or above; `stowplan init`")
+        raise NoProjectError("no project here: no models.d/ and profiles/ in this folder or above; `stowplan init`")
 
     @property
     def build(self) -> Path:
@@ -61,13 +66,16 @@ class Workspace:
     def entry(self, compiled: Compiled, subject: str, named: str | None) -> Entry:
         """The entry that SUBJECT means. Raises UnknownSubjectError, ProfileNotChosenError."""
         model, profile = split(subject)
-        subjects = compiled.fleet.subjects
+        subjects, profiles = compiled.fleet.subjects, compiled.fleet.profiles
+        if profile is not None and profile not in profiles:
+            raise UnknownSubjectError(f"there is no profile `{profile}`; profiles: {', '.join(sorted(profiles))}")
         wanted = profile or self._profile_of(model, named, compiled)
-        found = subject_called(model, choose(self.build, wanted, None, compiled.fleet.profiles.keys()), subjects)
+        found = subject_called(model, choose(self.build, wanted, None, profiles.keys()), subjects)
         for entry in (compiled.entries or {}).get(found.profile.name, ()):
             if entry.subject is found:
                 return entry
-        raise UnknownSubjectError(f"`{found.name}` is {found.state}: it is in no build, so there is nothing to show")
+        state = "a stub" if found.state is State.STUB else found.state
+        raise UnknownSubjectError(f"`{found.name}` is {state}: it is in no build, so there is nothing to show")
 
     def _profile_of(self, model: str, named: str | None, compiled: Compiled) -> str:
         """The profile that is meant; a model with one overlay needs none to be named."""
@@ -97,7 +105,7 @@ def _stems(context: click.Context, folder: str, pattern: str, typed: str) -> lis
     workspace: Any = context.find_object(Workspace) or Workspace(context.find_root().params.get("folder"))
     try:
         found = sorted((workspace.project / folder).glob(pattern))
-    except click.UsageError:
+    except NoProjectError:
         return []
     return [CompletionItem(path.name.removesuffix(".toml")) for path in found if path.name.startswith(typed)]
 

@@ -95,7 +95,7 @@ def discover(
         for model in models
         if not any(os.path.lexists(project / MODELS / model.name / f"{name}.toml") for name in overlays)
     )
-    return Discovery(models, tuple(absent), stubs, tuple(problems))
+    return Discovery(models, tuple(absent), stubs, tuple(dict.fromkeys(problems)))
 
 
 def write(project: Path, discovery: Discovery) -> None:

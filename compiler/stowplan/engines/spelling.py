@@ -149,7 +149,9 @@ def _human_misfit(kind: str, value: Any) -> Misfit | None:
         size = int(float(match[1]) * (_DECIMAL.get(unit) or _BINARY[unit]))
         hint = f"write the number: {size} (vLLM reads `k` as 1000 and `K` as 1024)"
         return Misfit("bad-value", "a plain integer", hint)
-    return Misfit("bad-value", 'an integer or "auto"' if kind.endswith("_or_auto") else "an integer")
+    wants = 'an integer or "auto"' if kind.endswith("_or_auto") else "an integer"
+    bare = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)
+    return Misfit("bad-value", wants, f"write it without quotes: `{int(value)}`" if bare else None)
 
 
 def _wanted(kind: str) -> str:

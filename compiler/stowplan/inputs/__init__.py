@@ -22,12 +22,15 @@ MAX_BYTES = {".toml": 1 << 20, ".json": 16 << 20}
 def is_input(name: str) -> bool:
     """Whether the path `name`, relative to the project, is one of an input file."""
     path = PurePosixPath(name)
+    if path.name.startswith("."):  # an editor's, or a file manager's
+        return False
     return any(len(path.parts) == pattern.count("/") + 1 and path.match(pattern) for pattern in PATTERNS)
 
 
 def leads_to_inputs(name: str) -> bool:
     """Whether `name` is an input, or would be a folder that holds some."""
-    return name in FOLDERS or name.rpartition("/")[0] == MODELS or is_input(name)
+    folder, _, last = name.rpartition("/")
+    return name in FOLDERS or (folder == MODELS and not last.startswith(".")) or is_input(name)
 
 
 def unreadable(name: str, reason: str) -> Diagnostic:

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Literal
 
 from stowplan.nouns.gate import TomlShape
 from stowplan.words.layered import Leaf, Tree, find
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|KB|MB|GB)")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?(B|KiB|MiB|GiB|KB|MB|GB)")
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
+PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,15 @@ class Profile:
         bind = self.value("serving", "bind")
         return str(self.value("serving", "connect") or ("127.0.0.1" if bind in (None, "0.0.0.0", "::") else bind))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether servers listen beyond this machine."""
+        bind = self.value("serving", "bind")
+        try:
+            return bind not in (None, "localhost") and not ip_address(bind).is_loopback
+        except ValueError:
+            return True
+
     def allows(self, what: str) -> bool:
         """Whether the profile's `allow` names `what`."""
         allowed: list[str] = self.value("allow") or []
@@ -142,7 +152,7 @@ def parse_size(text: str) -> int | None:
 
 def parse_capability(text: str) -> tuple[int, int] | None:
     """`8.9` → (8, 9); None if it is not a compute capability."""
-    match = re.fullmatch(r"(\d{1,2})\.(\d)", text)
+    match = re.fullmatch(r"([0-9]{1,2})\.([0-9])", text)
     return None if match is None else (int(match[1]), int(match[2]))
 
 

@@ -72,7 +72,8 @@ class Subject:
     """One (model, profile) pair, merged.
 
     `settings` holds everything that is configuration, `facts_tree` everything that is fact (with
-    corrections laid over), each value with its origin; `facts` is the same facts, typed.
+    corrections laid over), each value with its origin; `facts` is the same facts, typed, and `because`
+    the reason of the corrections.
     """
 
     model: str
@@ -83,6 +84,7 @@ class Subject:
     removed: tuple[Removal, ...] = ()
     facts: Facts | None = None
     facts_tree: Tree = field(default_factory=dict)
+    because: str | None = None
 
     @property
     def name(self) -> str:

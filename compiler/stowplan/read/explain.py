@@ -54,6 +54,7 @@ class Explanation:
     values: tuple[Explained, ...] = ()
     removed: tuple[Explained, ...] = ()
     corrected: tuple[Explained, ...] = ()
+    because: str | None = None
     said: str | None = None
 
 
@@ -84,6 +85,7 @@ def explain(entry: Entry, where: Where) -> Explanation:
         corrected=tuple(
             _value(path, leaf, where) for path, leaf in leaves(subject.facts_tree) if leaf.layer is Layer.CORRECTED
         ),
+        because=subject.because,
     )
 
 
@@ -150,6 +152,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
             width = min(max(len(item.what) for item in items), 44)
             for item in items:
                 yield from _item(item, width)
+    if explanation.corrected and explanation.because is not None:
+        yield f"  because {explanation.because}"
     if explanation.said is not None:
         yield explanation.said
 

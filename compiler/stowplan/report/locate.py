@@ -24,7 +24,7 @@ class Spot:
 
     `line` and `column` are where it begins, `end_line` and `end_column` where it ends (that column is
     the first one after it); all four are None if only the file is known. `text` is the line where it
-    begins, None if the file's content is not known.
+    begins, None if the file's content is not known or not to be shown.
     """
 
     file: str
@@ -59,7 +59,8 @@ class Locator:
         if document is None or extent is None:
             return Spot(place.file)
         (line, column), (end_line, end_column) = map(document.position, extent)
-        return Spot(place.file, line, column, end_line, end_column, document.line(line))
+        text = None if place.hidden else document.line(line)
+        return Spot(place.file, line, column, end_line, end_column, text)
 
     def where(self, origin: Origin) -> str:
         """`file:line` of the key an origin names; the file alone if that cannot be found."""

@@ -30,6 +30,9 @@ _WANTED = {
 }
 
 
+_FILES = {"Overlay": "an overlay", "Base": "a base.toml", "ProfileShape": "a profile"}
+
+
 def settle(shape: type, table: dict[str, Any], file: str) -> tuple[dict[str, Any], list[Diagnostic]]:
     """`table` held against `shape`.
 
@@ -72,7 +75,10 @@ def _diagnostic(shape: type, file: str, item: Any) -> Diagnostic:
         key = format_keypath(path)
         return error("missing-key", f"`{key}` is missing", Place(file, path[:-1]), hint=f"add `{path[-1]} = ...`")
     kind = "bad-choice" if item["type"] == "literal_error" else "wrong-type"
-    return error(kind, f"`{format_keypath(path)}` {_reason(item)}", Place(file, path))
+    seen = item["input"]
+    is_bare = item["type"] == "string_type" and isinstance(seen, int | float) and not isinstance(seen, bool)
+    hint = f'write it in quotes: `"{seen}"`' if is_bare else None
+    return error(kind, f"`{format_keypath(path)}` {_reason(item)}", Place(file, path), hint=hint)
 
 
 def _unknown_key(shape: type, path: KeyPath, file: str) -> Diagnostic:
@@ -82,8 +88,10 @@ def _unknown_key(shape: type, path: KeyPath, file: str) -> Diagnostic:
             "misplaced-key", f"`{key}` stands only in base.toml", place, hint="move it to base.toml beside this file"
         )
     known = _keys(shape, path[:-1])
+    if shape.__name__ == "Base" and len(path) == 1:
+        known = [name for name in known if name not in ONLY_IN_OVERLAY]
     close = difflib.get_close_matches(key.replace("_", "-"), known, n=1, cutoff=0.7)
-    where = f"`[{format_keypath(path[:-1])}]`" if len(path) > 1 else "a file of this kind"
+    where = f"`[{format_keypath(path[:-1])}]`" if len(path) > 1 else _FILES[shape.__name__]
     hint = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
     if not close and shape.__name__ in ("Overlay", "Base") and len(path) == 1 and (kind := _flag_of(key)):
         hint = f"flags of {kind} stand in its table: `[{kind}]`, then `{key.replace('_', '-')} = ...`"
@@ -130,7 +138,10 @@ def _flag_of(key: str) -> str | None:
 def _reason(item: Any) -> str:
     seen = describe(item["input"])
     if item["type"] == "literal_error":
-        return f"may be {item['ctx']['expected']}, not {seen}"
+        expected = str(item["ctx"]["expected"]).replace("'", '"')
+        return f"may be {expected}, not {seen}"
+    if item["type"] == "missing":
+        return "is missing"
     wanted = _WANTED.get(item["type"])
     return f"wants {wanted}, not {seen}" if wanted else f"does not fit: {item['msg']}"
 

@@ -128,7 +128,6 @@ def _fill(tree: Path, obj: StoreObject) -> None:
     folders = [tree, *(tree / folder for folder in sorted(_folders(file.path for file in obj.files) - {"."}))]
     for folder in folders:
         folder.mkdir()
-        folder.chmod(0o700)  # whatever the umask
     create(tree / MANIFEST, obj.manifest, _FILE)
     for file in obj.files:
         create(tree / file.path, file.content, _PROGRAM if file.executable else _FILE)

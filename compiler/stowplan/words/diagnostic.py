@@ -26,7 +26,8 @@ class Place:
 
     `file` is relative to the project. `key` names a value by its path; its line and column are looked
     up only when someone prints them. `part` says whether the key or its value is meant. A place known
-    by position (a syntax error) has `line` and `column`, both from 1, instead of a key.
+    by position (a syntax error) has `line` and `column`, both from 1, instead of a key. What stands at
+    a `hidden` one is never printed: it may be a secret, and logs are read by many.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Place:
     part: Literal["key", "value"] = "value"
     line: int | None = None
     column: int | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from stowplan.nouns.project import Subject
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
+from stowplan.words.layered import Layer
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -24,7 +25,8 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     known = subject.fact("context", "tokens")
     also = []
     if known is not None:
-        also = [Label(Place(known.origin.file, known.origin.key), f"{longest}, from {facts.context.evidence}")]
+        said = "corrected" if known.layer is Layer.CORRECTED else f"from {facts.context.evidence}"
+        also = [Label(Place(known.origin.file, known.origin.key), said)]
     yield error(
         "context-too-long",
         f"`max-model-len` asks for {asked.value} tokens; the model takes {longest}",

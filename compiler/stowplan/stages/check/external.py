@@ -35,7 +35,8 @@ def _external(subject: Subject) -> Iterator[Diagnostic]:
         for path, leaf in leaves(subject.table(kind)):
             if leaf.layer is not Layer.PROFILE:
                 message = f"`{kind}.{path[0]}` has no effect: nothing of ours starts an external server"
-                yield error("misplaced-key", message, _place(leaf), hint="remove it, or name an engine of the profile")
+                place = Place(leaf.origin.file, leaf.origin.key, "key")
+                yield error("misplaced-key", message, place, hint="remove it, or name an engine of the profile")
     if (backend := subject.leaf("external", "backend")) is not None and not _WORD.fullmatch(backend.value):
         message = f'`backend` is "{backend.value}"; wanted is one lower-case word, as "ollama"'
         yield error("bad-value", message, _place(backend))
@@ -51,7 +52,10 @@ def _no_engine(subject: Subject) -> Iterator[Diagnostic]:
     if leaf is None:
         listed = ", ".join(f"`{label}`" for label in labels) or "none"
         message = f"`{subject.name}` names no engine, and profile `{profile.name}` has {listed}"
-        yield error("engine-not-chosen", message, Place(subject.file), hint='add `engine = "..."`')
+        hint = 'add `engine = "..."`'
+        if not labels:
+            hint = f'add [engine.vllm] to {profile.file}, or say `engine = "{EXTERNAL}"` here'
+        yield error("engine-not-chosen", message, Place(subject.file), hint=hint)
         return
     known = ", ".join([*labels, EXTERNAL])
     message = f"profile `{profile.name}` has no engine `{leaf.value}`"

@@ -1,25 +1,17 @@
 """The flags of a subject against what the pinned version of its engine accepts."""
 
 import difflib
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 
 from stowplan.engines.flags import Flag, FlagTable, flag_table, versions
-from stowplan.engines.spelling import misfit
+from stowplan.engines.reserved import LONGEST_ARGUMENT, RESERVED
+from stowplan.engines.spelling import misfit, spell
 from stowplan.nouns.profile import Engine, Profile
 from stowplan.nouns.project import Subject
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error, warning
 from stowplan.words.layered import Layer, Leaf, Tree, find, leaves, plain
-
-RESERVED = {
-    "host": "the profile's [serving] says where servers listen: `bind`",
-    "port": "say `port = ...` at the top of the file, above the tables",
-    "served-model-name": "say `served-name = ...` at the top of the file",
-    "model": "the model is the folder that discovered.json names",
-    "api-key": 'a key must not get into a build: list "VLLM_API_KEY" under `pass-env` of the profile\'s [serving]',
-    "config": "a second file of flags would go unchecked; write its flags here",
-}
-"""Flags that the compiler sets itself or refuses, and where what they say belongs."""
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -30,9 +22,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     table = flag_table(engine.kind, engine.version.value)
     if table is not None:
         flags = subject.table(engine.kind)
-        yield from _duplicates(flags, table)
+        twice = _twice(flags, table)
         for name, node in flags.items():
-            if not _is_of_profile(node):
+            if name in twice:
+                yield _duplicate(name, twice[name], flags, table)
+            elif not _is_of_profile(node):
                 yield from _flag(name, node, table, engine)
 
 
@@ -44,12 +38,13 @@ def check_defaults(profile: Profile) -> Iterator[Diagnostic]:
         flags = find(profile.tree, ("defaults", engine.kind))
         if table is None or not isinstance(flags, dict):
             continue
+        twice = _twice(flags, table)
         for name, node in flags.items():
-            for problem in _flag(name, node, table, engine):
+            once = [_duplicate(name, twice[name], flags, table)] if name in twice else None
+            for problem in once or _flag(name, node, table, engine):
                 if (problem.at, problem.message) not in seen:
                     seen.add((problem.at, problem.message))
                     yield problem
-        yield from _duplicates(flags, table)
 
 
 def _is_of_profile(node: Leaf | Tree) -> bool:
@@ -62,7 +57,7 @@ def _flag(name: str, node: Leaf | Tree, table: FlagTable, engine: Engine) -> Ite
     at = _place(node)
     key = Place(at.file, at.key, "key")
     canonical = _canonical(name, table)
-    if canonical in RESERVED:
+    if canonical is not None and canonical in RESERVED:
         message = f"`{canonical}` is not set here: the compiler sets it, or refuses it"
         yield error("reserved-flag", message, key, hint=RESERVED[canonical])
         return
@@ -71,12 +66,16 @@ def _flag(name: str, node: Leaf | Tree, table: FlagTable, engine: Engine) -> Ite
         yield _unknown(name, node, table, engine, key)
         return
     if flag.deprecated:
-        yield warning("deprecated-flag", f"`{name}` is deprecated in {table.engine} {table.version}", key)
+        message = f"`{name}` is deprecated in {table.engine} {table.version}"
+        yield warning("deprecated-flag", message, key, hint="its release notes name what takes its place")
     value = plain(node) if isinstance(node, dict) else node.value
     if (problem := misfit(flag, value)) is not None:
         seen = "a table" if isinstance(value, dict) else _shown(value)
         message = f"`{name}` wants {problem.wants}; it is {seen}"
         yield error(problem.id, message, at, hint=problem.hint)
+    elif any(len(word.encode()) > LONGEST_ARGUMENT for word in spell(flag, value)):
+        message = f"`{name}` has more than the {LONGEST_ARGUMENT} bytes that Linux takes in one argument"
+        yield error("bad-value", message, at, hint="put it into a file, if the flag takes one")
 
 
 def _unknown(name: str, node: Leaf | Tree, table: FlagTable, engine: Engine, at: Place) -> Diagnostic:
@@ -106,19 +105,25 @@ def _has(kind: str, version: str, name: str) -> bool:
     return other is not None and name in other.flags
 
 
-def _duplicates(flags: Tree, table: FlagTable) -> Iterator[Diagnostic]:
-    """Two keys that mean one flag (`max-model-len` and `max_model_len`): the last would win unseen."""
+def _twice(flags: Tree, table: FlagTable) -> dict[str, str]:
+    """Keys whose flag stands under another key, too (`max_model_len` → `max-model-len`): one would win unseen."""
     spelled: defaultdict[str, list[str]] = defaultdict(list)
     for name in flags:
-        if (canonical := _canonical(name, table)) is not None:
+        if (canonical := _canonical(name, table)) is not None and canonical not in RESERVED:
             spelled[canonical].append(name)
+    twice: dict[str, str] = {}
     for canonical, names in spelled.items():
-        if len(names) > 1:
-            first, second = (_place(flags[name]) for name in names[:2])
-            message = f"`{names[0]}` and `{names[1]}` are one flag"
-            label = Label(Place(first.file, first.key, "key"), "and here")
-            place = Place(second.file, second.key, "key")
-            yield error("duplicate-flag", message, place, also=[label], hint=f"keep one, spelled `{canonical}`")
+        kept = canonical if canonical in names else names[0]
+        twice |= {name: kept for name in names if name != kept}
+    return twice
+
+
+def _duplicate(name: str, other: str, flags: Tree, table: FlagTable) -> Diagnostic:
+    here, there = _place(flags[name]), _place(flags[other])
+    label = Label(Place(there.file, there.key, "key"), "the same flag")
+    hint = f"keep one, spelled `{_canonical(name, table)}`"
+    message = f"`{name}` and `{other}` are one flag"
+    return error("duplicate-flag", message, Place(here.file, here.key, "key"), also=[label], hint=hint)
 
 
 def _canonical(name: str, table: FlagTable) -> str | None:
@@ -152,5 +157,6 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
     if isinstance(value, list):
-        return "a list"
+        items = json.dumps(value, ensure_ascii=False)
+        return f"the list {items}" if len(items) <= 60 else "a list"
     return str(value)

@@ -24,23 +24,24 @@ def check(project: Project, merged: Fleet) -> Iterator[Diagnostic]:
 
 
 def _names(project: Project, taken: Taken) -> Iterator[Diagnostic]:
-    for model in project.models.values():
-        for name, place in _names_of(model):
-            other = taken.setdefault(fold(name), (model.name, place, name))
-            if other[0] != model.name:
-                yield _taken(name, place, other)
+    """Folders first: they cannot say otherwise, a name that someone wrote can."""
+    models = project.models.values()
+    folders = [(model, model.name, Place(f"models.d/{model.name}")) for model in models]
+    written = [(model, name, place) for model in models for name, place in _written_names(model)]
+    for model, name, place in (*folders, *written):
+        other = taken.setdefault(fold(name), (model.name, place, name))
+        if other[0] != model.name:
+            yield _taken(name, place, other)
 
 
-def _names_of(model: Model) -> Iterator[tuple[str, Place]]:
-    file = model.base.file if model.base is not None else f"models.d/{model.name}"
-    yield model.name, Place(f"models.d/{model.name}")
+def _written_names(model: Model) -> Iterator[tuple[str, Place]]:
     if model.base is None:
         return
     for key in ("name", "display-name"):
         if key in model.base.table:
-            yield model.base.table[key], Place(file, (key,))
+            yield model.base.table[key], Place(model.base.file, (key,))
     for index, alias in enumerate(model.base.table.get("aliases", ())):
-        yield alias, Place(file, ("aliases", index))
+        yield alias, Place(model.base.file, ("aliases", index))
 
 
 def _taken(name: str, place: Place, other: tuple[str, Place, str]) -> Diagnostic:

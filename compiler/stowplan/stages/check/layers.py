@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stowplan.nouns.overlay import EXTERNAL
-from stowplan.nouns.project import Fleet, Model, Project, State
+from stowplan.nouns.project import Document, Fleet, Model, Project, State
 from stowplan.words.diagnostic import Diagnostic, Label, Place, Severity, error, warning
 
 
@@ -18,6 +18,8 @@ def check(project: Project, merged: Fleet) -> Iterator[Diagnostic]:
     for subject in merged.subjects:
         model = project.models[subject.model]
         if subject.state is State.STUB:
+            if any(_settings(model.overlays[name]) for name in subject.profile.names if name in model.overlays):
+                continue  # that is said already
             message = f"`{subject.name}` is a stub: it is in no registry and has no script"
             hint = "fill it in and remove `status`, or say `enabled = false`"
             yield warning("stub-unedited", message, Place(subject.file, ("status",)), hint=hint)
@@ -37,13 +39,15 @@ def _overlays(model: Model, known: set[str]) -> Iterator[Diagnostic]:
             hint = f"did you mean `{close[0]}.toml`?" if close else f"profiles: {', '.join(sorted(known)) or 'none'}"
             message = f"there is no profile `{name}`, so nothing reads this file"
             yield error("orphan-overlay", message, Place(overlay.file), hint=hint)
-        if overlay.table.get("status") == "stub":
-            extra = [key for key in overlay.table if key != "status"]
-            if extra:
-                label = Label(Place(overlay.file, (extra[0],), "key"), "a setting")
-                message = "a stub that holds settings would be left out quietly"
-                hint = "remove the `status` line: the model then goes into the build"
-                yield error("stub-with-settings", message, Place(overlay.file, ("status",)), also=[label], hint=hint)
+        if overlay.table.get("status") == "stub" and (settings := _settings(overlay)):
+            label = Label(Place(overlay.file, (settings[0],), "key"), "a setting")
+            message = "a stub that holds settings would be left out quietly"
+            hint = "remove the `status` line: the model then goes into the build"
+            yield error("stub-with-settings", message, Place(overlay.file, ("status",)), also=[label], hint=hint)
+
+
+def _settings(overlay: Document) -> list[str]:
+    return [key for key in overlay.table if key != "status"]
 
 
 def _alias_target(model: Model, project: Project) -> Iterator[Diagnostic]:

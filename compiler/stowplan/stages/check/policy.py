@@ -3,9 +3,10 @@
 import difflib
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
+from stowplan.engines.reserved import KEY_VARIABLE, LAUNCH_VARIABLE, LONGEST_ARGUMENT
+from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
 from stowplan.nouns.roots import is_inside, split
@@ -13,8 +14,7 @@ from stowplan.words.diagnostic import Diagnostic, Place, error, warning
 from stowplan.words.keypath import KeyPath, format_keypath
 from stowplan.words.layered import Leaf, leaves
 
-KEY_VARIABLE = "VLLM_API_KEY"
-"""The variable vLLM reads its API key from (0.11.0 to 0.32.0, vllm/envs.py)."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAME = re.compile(r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY)$")
 _SECRET_VALUE = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}"
@@ -26,6 +26,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """Everything of one subject that needs a human's word, or must not be said at all."""
     yield from _names(subject)
     yield from _secrets(subject)
+    yield from _variables(subject)
     yield from _paths(subject)
     if not subject.is_external:
         yield from _remote_code(subject)
@@ -44,20 +45,13 @@ def _remote_code(subject: Subject) -> Iterator[Diagnostic]:
 
 def _open_bind(subject: Subject) -> Iterator[Diagnostic]:
     leaf = subject.profile.leaf("serving", "bind")
-    if leaf is None or _is_loopback(leaf.value) or subject.profile.allows("open-bind"):
+    if leaf is None or not subject.profile.is_open or subject.profile.allows("open-bind"):
         return
     if KEY_VARIABLE in (subject.profile.value("serving", "pass-env") or ()):
         return  # the launch script refuses to start without it
     message = f'servers listen on "{leaf.value}", beyond this machine, and ask for no key'
     hint = f'bind 127.0.0.1, or list "{KEY_VARIABLE}" under `pass-env`, or add "open-bind" to `allow`'
     yield error("open-bind", message, _place(leaf), hint=hint)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return address == "localhost" or ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _secrets(subject: Subject) -> Iterator[Diagnostic]:
@@ -68,28 +62,50 @@ def _secrets(subject: Subject) -> Iterator[Diagnostic]:
         by_flag = path[:1] == ("vllm",) and path[-1] == "hf-token" and isinstance(leaf.value, str)
         if by_name or by_flag or any(_SECRET_VALUE.search(text) for text in _strings(leaf.value)):
             message = f"`{name}` looks like a secret; a build is world-readable"
-            yield error("secret-in-config", message, _place(leaf), hint=hint)
-        if path[0] == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(path[-1])):
-            message = f"`{path[-1]}` cannot name an environment variable"
-            place = Place(leaf.origin.file, leaf.origin.key, "key")
-            yield error("unsafe-name", message, place, hint="letters, digits and `_`; no digit first")
+            place = Place(leaf.origin.file, leaf.origin.key, hidden=True)
+            yield error("secret-in-config", message, place, hint=hint)
+
+
+def _variables(subject: Subject) -> Iterator[Diagnostic]:
+    for (name, *_), leaf in leaves(subject.table("env")):
+        key = Place(leaf.origin.file, leaf.origin.key, "key")
+        if not VARIABLE.fullmatch(str(name)):
+            message = f"`{name}` cannot name an environment variable"
+            yield error("unsafe-name", message, key, hint="letters, digits and `_`; no digit first")
+        elif name == LAUNCH_VARIABLE:
+            message = f"`{name}` is not set here: every launch script sets it to the launch's digest"
+            yield error("reserved-flag", message, key, hint="remove it")
+        elif len(f"{name}={leaf.value}".encode()) > LONGEST_ARGUMENT:
+            message = f"`{name}` has more than the {LONGEST_ARGUMENT} bytes that Linux takes in one variable"
+            yield error("bad-value", message, key, hint="put it into a file and name that")
 
 
 def _paths(subject: Subject) -> Iterator[Diagnostic]:
     roots = subject.profile.roots
     if subject.facts is not None and not subject.is_external:
         location = subject.facts.location
-        known = subject.fact("location", "root")
-        place = Place(known.origin.file, known.origin.key) if known is not None else None
         if location.root not in roots:
-            message = f"profile `{subject.profile.name}` has no root `{location.root}`, where the weights lie"
-            hint = f'add `{location.root} = "/..."` under [roots] in {subject.profile.file}'
-            yield error("unknown-root", message, place, hint=hint)
+            message = f"profile `{subject.profile.name}` has no root `{location.root}`, where weights of its models lie"
+            hint = f'add `{location.root} = "/..."` under [roots]'
+            yield error("unknown-root", message, Place(subject.profile.file, ("roots",), "key"), hint=hint)
         if not is_inside(location.path):
-            yield error("unsafe-path", f"`{location.path}` leaves its root", place)
+            message = f"`{location.path}` leaves the root `{location.root}`"
+            hint = "run `stowplan discover` to make the file anew"
+            yield error("unsafe-path", message, _place(subject.fact("location", "path")), hint=hint)
+        yield from _inner_paths(subject.facts, subject.fact("location", "path"))
     for path, leaf in leaves(subject.settings):
         for text in _strings(leaf.value):
             yield from _rooted(text, path, leaf, subject.profile)
+
+
+def _inner_paths(facts: Facts, known: Leaf | None) -> Iterator[Diagnostic]:
+    """Files below the model's folder, as its facts name them: they get into scripts and arguments."""
+    for kind, names in (("templates", [t.file for t in facts.templates]), ("files", [f.path for f in facts.files])):
+        for index, name in enumerate(names):
+            if not is_inside(name) or not name.isprintable():
+                message = f"the facts name a file that cannot be one of the model's: {name!r}"
+                place = None if known is None else Place(known.origin.file, (kind, index))
+                yield error("unsafe-path", message, place, hint="run `stowplan discover` to make the file anew")
 
 
 def _rooted(text: str, path: KeyPath, leaf: Leaf, profile: Profile) -> Iterator[Diagnostic]:
@@ -110,13 +126,16 @@ def _names(subject: Subject) -> Iterator[Diagnostic]:
     named = [("name",), ("display-name",), ("aliases",), ("served-name",)]
     for path in named:
         leaf = subject.leaf(*path)
-        for text in _strings(leaf.value) if leaf is not None else ():
+        if leaf is None:
+            continue
+        for index, text in enumerate(_strings(leaf.value)):
+            place = Place(leaf.origin.file, (*leaf.origin.key, index) if path == ("aliases",) else leaf.origin.key)
             if not text.strip() or text != text.strip() or len(text) > 256:
                 message = f"`{path[0]}` must be 1 to 256 characters without blanks around them"
-                yield error("unsafe-name", message, _place(leaf))
+                yield error("unsafe-name", message, place)
             elif "/" in text and path[0] in ("name", "aliases"):
                 message = f'`{path[0]}` is "{text}"; names hold no `/`, which parts MODEL from PROFILE'
-                yield error("unsafe-name", message, _place(leaf), hint="served names and display names may hold one")
+                yield error("unsafe-name", message, place, hint="served names and display names may hold one")
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -45,7 +45,17 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
             message = f'root `{name}` is "{root}"; a root is an absolute folder without `..`'
             hint = "another machine's folders belong in a profile of its own that says `extends`"
             yield error("unsafe-path", message, _place(leaf), hint=hint)
+    yield from _pass_env(profile)
     yield from _engines(profile)
+
+
+def _pass_env(profile: Profile) -> Iterator[Diagnostic]:
+    leaf = profile.leaf("serving", "pass-env")
+    for index, name in enumerate(leaf.value if leaf is not None else ()):
+        if leaf is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            place = Place(leaf.origin.file, (*leaf.origin.key, index))
+            hint = "letters, digits and `_`; no digit first, and no pattern: each variable is listed"
+            yield error("unsafe-name", f"`{name}` cannot name an environment variable", place, hint=hint)
 
 
 def _engines(profile: Profile) -> Iterator[Diagnostic]:
@@ -73,8 +83,10 @@ def _engines(profile: Profile) -> Iterator[Diagnostic]:
             known = ", ".join(versions(engine.kind))
             message = f"there is no flag table for {engine.kind} {engine.version.value}"
             yield error("engine-version-unknown", message, _place(engine.version), hint=f"known versions: {known}")
-        if not re.fullmatch(r"/[^\0]*", engine.executable.value) or engine.executable.value.endswith("/"):
-            message = f'`executable` is "{engine.executable.value}"; wanted is the absolute path of a program'
+        if not re.fullmatch(r"/[^\0=]*", engine.executable.value) or engine.executable.value.endswith("/"):
+            message = (
+                f'`executable` is "{engine.executable.value}"; wanted is a program\'s absolute path, without `=`'
+            )
             yield error("unsafe-path", message, _place(engine.executable))
 
 

@@ -40,6 +40,8 @@ def _row(entry: Entry) -> dict[str, Any]:
             if leaf.layer is Layer.CORRECTED
         },
     }
+    if subject.because is not None:
+        row["because"] = subject.because
     return row if entry.launch is None else row | _started(entry.launch)
 
 

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from stowplan.engines.flags import Flag, FlagTable, flag_table
+from stowplan.engines.reserved import RESERVED
 from stowplan.nouns.artifact import Artifact
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.gate import kebab
@@ -20,9 +21,6 @@ from stowplan.nouns.profile import Profile, ProfileShape
 from stowplan.words.digest import canonical_json
 
 Schema = dict[str, Any]
-
-RESERVED = frozenset({"host", "port", "served-model-name", "model", "api-key", "config"})
-"""Flags that the compiler sets itself or refuses."""
 
 _SCALARS: dict[Any, Schema] = {
     str: {"type": "string"},

@@ -7,12 +7,12 @@ It looks first whether all it needs is there, then becomes the server, in an env
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from stowplan.engines.reserved import KEY_VARIABLE
 from stowplan.nouns.artifact import Artifact
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.facts import Facts
@@ -23,8 +23,6 @@ from stowplan.words.keypath import format_keypath
 from stowplan.words.layered import Leaf
 
 ENGINE = "vllm"
-KEY_VARIABLE = "VLLM_API_KEY"
-"""The variable vLLM reads its API key from (0.11.0 to 0.32.0, vllm/envs.py)."""
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+-]+")
 _LITERAL = "SC1003,SC1010,SC1112,SC2016,SC2088"
 """What shellcheck 0.11 says of literal words that look as if something else was meant: `'$x'`, `'~/x'`, `'\\'`."""
@@ -95,14 +93,7 @@ def _setting(leaf: Leaf) -> str:
 
 def _needs_key(profile: Profile, launch: Launch) -> bool:
     """Whether the server must not start without a key: it listens beyond this machine, and passes one."""
-    return KEY_VARIABLE in launch.pass_env and not profile.allows("open-bind") and not _is_loopback(launch.bind)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return address == "localhost" or ip_address(address).is_loopback
-    except ValueError:
-        return False
+    return KEY_VARIABLE in launch.pass_env and not profile.allows("open-bind") and profile.is_open
 
 
 def _words(texts: Iterable[str]) -> str:

@@ -6,10 +6,8 @@ quiet; a part that does not fit is named and left out, so that the rest is still
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from stowplan.nouns.artifact import MANIFEST
 from stowplan.nouns.facts import FORMAT, seal
@@ -17,21 +15,17 @@ from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
 from stowplan.nouns.project import Document, FactsDocument, Model, Project
 from stowplan.stages.gate import facts_of, settle
+from stowplan.stages.load.syntax import parse
 from stowplan.stages.load.tidy import tidy
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.keypath import format_keypath
 
 FACTS_FILE = "discovered.json"
-_POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
-_AT_END = re.compile(r"(.*) \(at end of document\)", re.DOTALL)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _TAKEN_NAMES = {
     "base": "models.d/<model>/base.toml is what holds on every profile",
     MANIFEST: "a build has a file of that name beside its profiles",
 }
-_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_PART}[ \t]*+\.[ \t]*+){{100}}", re.MULTILINE)
-"""Keys of more parts than anybody writes. Reading one takes tomllib time in the square of its parts."""
 
 
 def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
@@ -64,7 +58,7 @@ def _is_safe(name: str, file: str, problems: list[Diagnostic]) -> bool:
     """Folder and file names become names of outputs, so they must be plain."""
     if _SAFE_NAME.fullmatch(name) and not name.endswith(".tmp"):
         return True
-    hint = "letters, digits, `.`, `_`, `+`, `-`; a letter or digit first; at most 128 characters"
+    hint = "allowed are letters, digits, `.`, `_`, `+`, `-`; a letter or digit first, no `.tmp` last, 128 at most"
     problem = error("unsafe-name", f"`{name}` cannot name a model or profile", Place(file), hint=hint)
     if not any(p.message == problem.message for p in problems):
         problems.append(problem)
@@ -103,7 +97,7 @@ def _model(name: str, files: Mapping[str, bytes], problems: list[Diagnostic]) ->
 
 
 def _document(file: str, content: bytes, shape: type, problems: list[Diagnostic]) -> Document | None:
-    parsed = _parse(file, content)
+    parsed = parse(file, content)
     if isinstance(parsed, Diagnostic):
         problems.append(parsed)
         return None
@@ -117,39 +111,6 @@ def _document(file: str, content: bytes, shape: type, problems: list[Diagnostic]
         kept = {key: value for key, value in kept.items() if key != "status"}
     problems += untidy + misfits
     return Document(file, kept, broken=bool(untidy or misfits))
-
-
-def _parse(file: str, content: bytes) -> dict[str, Any] | Diagnostic:
-    try:
-        text = content.decode("utf-8")
-        if (long := _LONG_KEY.search(text)) is not None:
-            place = Place(file, line=text.count("\n", 0, long.start()) + 1, column=1)
-            return error("toml-syntax", "a key of a hundred parts is nested too deeply to read", place)
-        return tomllib.loads(text)
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        message = f"byte {content[problem.start]:#04x} is no UTF-8; TOML files are UTF-8"
-        return error("toml-syntax", message, Place(file, line=line, column=1), hint="save the file as UTF-8")
-    except tomllib.TOMLDecodeError as problem:
-        return _syntax_error(file, content, str(problem))
-    except RecursionError:
-        return error("toml-syntax", "lists or tables are nested too deeply to read", Place(file, line=1, column=1))
-    except ValueError as problem:  # an integer of thousands of digits, a date like 2024-02-30
-        return error("toml-syntax", f"a value cannot be read: {problem}", Place(file, line=1, column=1))
-
-
-def _syntax_error(file: str, content: bytes, text: str) -> Diagnostic:
-    if (match := _POSITION.fullmatch(text)) is not None:
-        place = Place(file, line=int(match[2]), column=int(match[3]))
-        return error("toml-syntax", f"not TOML: {_lower(match[1])}", place)
-    match = _AT_END.fullmatch(text)
-    lines = content.decode("utf-8").rstrip("\r\n").split("\n")
-    place = Place(file, line=len(lines), column=len(lines[-1]) + 1)
-    return error("toml-syntax", f"not TOML: {_lower(match[1] if match else text)} at the end of the file", place)
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocument | None:

@@ -72,7 +72,7 @@ def _refused(value: Any, file: str, path: KeyPath, depth: int) -> Diagnostic | N
     if isinstance(value, float):
         if math.isfinite(value):
             return None
-        return error("bad-value", f"`{name}` is {value}; no flag takes that", Place(file, path))
+        return error("bad-value", f"`{name}` is {value}; wanted is a finite number", Place(file, path))
     if depth > MAX_DEPTH:
         return _too_deep(file, path)
     if isinstance(value, list):

@@ -68,7 +68,7 @@ class _Ledger:
         for place, (text, took) in self.unsets.items():
             if not took:
                 hint = "no layer below sets it: remove this line, or correct the path"
-                self.add(warning("unset-nothing", f'unset "{text}" removes nothing', place, hint=hint))
+                self.add(warning("unset-nothing", f"unset `{text}` removes nothing", place, hint=hint))
         return list(self.problems.values())
 
 
@@ -107,7 +107,7 @@ def _unset_path(text: str, sheet: Tree, by: Leaf, ledger: _Ledger) -> tuple[str,
         ledger.add(error("bad-unset", f"`{text}` is no key path: {problem}", place, hint=hint))
         return None
     if path[0] in _NOT_SETTINGS or path[0] in ONLY_IN_BASE:
-        ledger.add(error("bad-unset", f"`{path[0]}` cannot be unset", place))
+        ledger.add(error("bad-unset", f"`{path[0]}` cannot be unset", place, hint="only settings can; remove the line"))
         return None
     here = next((path[:n] for n in range(len(path), 0, -1) if find(sheet, path[:n]) is not None), ())
     if here == path or (here and isinstance(find(sheet, here), Leaf)):
@@ -129,6 +129,14 @@ def _clash(clash: Clash) -> Diagnostic:
         also=[Label(lower, f"{kinds[0]} here")],
         hint=f"make them alike, or put `unset = ['{path}']` at the top of the upper file",
     )
+
+
+def _unlike(clash: Clash) -> Diagnostic:
+    path = format_keypath(clash.path)
+    kind = "a table" if _is_table(clash.lower) else "a value"
+    label = Label(_place(clash.lower), "the fact")
+    message = f"`correct.{path}` must be {kind}, as the fact is"
+    return error("bad-correction", message, _place(clash.upper), also=[label])
 
 
 def _is_table(node: Leaf | Tree) -> bool:
@@ -156,7 +164,11 @@ def _profile(name: str, project: Project, ledger: _Ledger) -> Profile | None:
             message = f"there is no profile `{parent_name}` to extend"
             ledger.add(error("unknown-profile", message, place, hint=f"known: {known}"))
             return None
-        if parent is own or "extends" in parent.table:
+        if parent is own:
+            message = f"`{name}` extends itself"
+            ledger.add(error("extends-chain", message, place, hint="extend another profile, or remove the line"))
+            return None
+        if "extends" in parent.table:
             message = f"`{parent_name}` extends a profile itself; one level is all there is"
             ledger.add(error("extends-chain", message, place, hint="extend the profile it extends, or copy its tables"))
             return None
@@ -209,6 +221,7 @@ def _subject(model: Model, profile: Profile, ledger: _Ledger) -> Subject | None:
         removed=stack.removed,
         facts=facts,
         facts_tree=facts_tree,
+        because=None if model.base is None else model.base.table.get("correct", {}).get("because"),
     )
 
 
@@ -229,7 +242,7 @@ def _facts(model: Model, ledger: _Ledger) -> tuple[Facts | None, Tree]:
     corrections = _corrections(model.base, ledger)
     corrected, clashes = lay(tree, corrections)
     for clash in clashes:
-        ledger.add(_clash(clash))
+        ledger.add(_unlike(clash))
     typed, misfits = facts_of(_content(corrected))
     for path, reason in misfits:
         place = Place(model.base.file, ("correct", *path))

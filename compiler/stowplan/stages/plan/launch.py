@@ -151,4 +151,4 @@ def _plain(node: Leaf | Tree) -> Any:
 
 
 def _origins(node: Leaf | Tree) -> tuple[Leaf, ...]:
-    return tuple(leaf for _, leaf in leaves(node)) if isinstance(node, dict) else (node,)
+    return tuple(leaf for _, leaf in sorted(leaves(node))) if isinstance(node, dict) else (node,)
