@@ -37,7 +37,8 @@ def generations_command(workspace: Workspace, form: str) -> int:
             continue
         mark = "*" if row.number == now else " "
         commit = (row.commit or "-")[:8] + ("+" if row.commit and row.commit.endswith("+") else "")
-        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {changes(row.changed) if row.action else 'broken off'}")
+        what = changes(row.changed) if row.action else "broken off"
+        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {what}")
     return OK
 
 

@@ -13,7 +13,7 @@ import pydantic
 
 from stowplan.engines.flags import flag_table, kinds, versions
 from stowplan.nouns.facts import Facts
-from stowplan.nouns.overlay import ONLY_IN_BASE
+from stowplan.nouns.overlay import ONLY_IN_BASE, ONLY_IN_OVERLAY
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.digest import canonical_json
 from stowplan.words.keypath import KeyPath, format_keypath

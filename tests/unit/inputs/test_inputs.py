@@ -123,7 +123,19 @@ def test_what_is_an_input(name: str) -> None:
     assert is_input(name)
 
 
-@pytest.mark.parametrize("name", [*OTHERS, "profiles/.toml", "models.d/a/.#rtx.toml", "profiles", "models.d/a", "models.d/a/rtx.TOML", "a/profiles/x.toml", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *OTHERS,
+        "profiles/.toml",
+        "models.d/a/.#rtx.toml",
+        "profiles",
+        "models.d/a",
+        "models.d/a/rtx.TOML",
+        "a/profiles/x.toml",
+        "",
+    ],
+)
 def test_what_is_none(name: str) -> None:
     assert not is_input(name)
 

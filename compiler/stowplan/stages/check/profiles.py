@@ -84,9 +84,7 @@ def _engines(profile: Profile) -> Iterator[Diagnostic]:
             message = f"there is no flag table for {engine.kind} {engine.version.value}"
             yield error("engine-version-unknown", message, _place(engine.version), hint=f"known versions: {known}")
         if not re.fullmatch(r"/[^\0=]*", engine.executable.value) or engine.executable.value.endswith("/"):
-            message = (
-                f'`executable` is "{engine.executable.value}"; wanted is a program\'s absolute path, without `=`'
-            )
+            message = f'`executable` is "{engine.executable.value}"; wanted is a program\'s absolute path, without `=`'
             yield error("unsafe-path", message, _place(engine.executable))
 
 
