@@ -1,10 +1,70 @@
-"""The typed parts of a merged profile. What cannot be read is None here; check says why."""
+"""Profiles, each with what it extends laid under it.
 
-from stowplan.nouns.profile import Gpu, parse_capability, parse_size
-from stowplan.words.layered import Leaf, Tree, find
+Typed parts that cannot be read are None or left out here; check says why.
+"""
+
+from collections.abc import Mapping
+
+from stowplan.nouns.profile import Engine, Gpu, Profile, parse_capability, parse_ports, parse_size
+from stowplan.nouns.project import Project
+from stowplan.stages.merge.ledger import Ledger
+from stowplan.stages.merge.sheets import settled
+from stowplan.stages.merge.stack import Stack
+from stowplan.words.diagnostic import Place, error
+from stowplan.words.layered import Layer, Leaf, Tree, find
 
 
-def gpu_of(tree: Tree) -> Gpu | None:
+def merged_profile(name: str, project: Project, ledger: Ledger) -> Profile | None:
+    """The profile of that name; None if what it extends cannot be had."""
+    own = project.profiles[name]
+    documents, names = [own], [name]
+    if (parent_name := own.table.get("extends")) is not None:
+        place = Place(own.file, ("extends",))
+        if parent_name in project.broken_profiles:
+            return None
+        parent = project.profiles.get(parent_name)
+        if parent is None:
+            known = ", ".join(sorted(set(project.profiles) - {name})) or "no other profile"
+            message = f"there is no profile `{parent_name}` to extend"
+            ledger.add(error("unknown-profile", message, place, hint=f"known: {known}"))
+            return None
+        if parent is own:
+            message = f"`{name}` extends itself"
+            ledger.add(error("extends-chain", message, place, hint="extend another profile, or remove the line"))
+            return None
+        if "extends" in parent.table:
+            message = f"`{parent_name}` extends a profile itself; one level is all there is"
+            ledger.add(error("extends-chain", message, place, hint="extend the profile it extends, or copy its tables"))
+            return None
+        documents, names = [parent, own], [name, parent_name]
+    stack = Stack({})
+    for document in documents:
+        stack = stack.lay(document, Layer.PROFILE, ledger)
+    tree = settled(stack.tree)
+    tree.pop("extends", None)
+    ports = find(tree, ("serving", "ports"))
+    return Profile(
+        name=name,
+        file=own.file,
+        names=tuple(names),
+        tree=tree,
+        gpu=_gpu(tree),
+        engines=_engines(tree),
+        ports=parse_ports(ports.value) if isinstance(ports, Leaf) else None,
+    )
+
+
+def _engines(tree: Tree) -> Mapping[str, Engine]:
+    """The engines that are whole; check names what the others lack."""
+    found = {}
+    for label, table in (find(tree, ("engine",)) or {}).items():  # type: ignore[union-attr]
+        if isinstance(table, dict) and {"version", "executable"} <= table.keys():
+            kind = table["kind"].value if "kind" in table else label
+            found[label] = Engine(label, kind, table["version"], table["executable"])
+    return found
+
+
+def _gpu(tree: Tree) -> Gpu | None:
     """The cards that `[gpu]` describes, None if the profile has no `[gpu]`."""
     table = find(tree, ("gpu",))
     if not isinstance(table, dict):
