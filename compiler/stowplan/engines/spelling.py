@@ -84,6 +84,8 @@ def _item_misfit(flag: Flag, item: Any) -> Misfit | None:
         if isinstance(item, dict) and flag.json_items:
             return None
         return Misfit("bad-value", "a list of plain values")
+    if flag.json_items and isinstance(item, str) and ("=" not in item or "," in item):
+        return Misfit("bad-value", 'items as { name = "x", path = "/y" } or "x=/y"')
     return _scalar_misfit(flag, item)
 
 
@@ -127,8 +129,8 @@ def _fits(flag: Flag, value: Any) -> bool:
 
 
 def _json_misfit(flag: Flag, value: Any) -> Misfit | None:
-    if isinstance(value, dict | list):
-        return None
+    if isinstance(value, dict) or (isinstance(value, list) and ":" not in flag.type):
+        return None  # `json:X` becomes one of vLLM's objects, which has named fields
     if isinstance(value, str):
         try:
             inner = json.loads(value)

@@ -6,7 +6,6 @@ check` has the last word.
 """
 
 import dataclasses
-import inspect
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,8 +15,8 @@ from stowplan.engines.reserved import RESERVED
 from stowplan.nouns.artifact import Artifact
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.gate import kebab
-from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES, ONLY_IN_OVERLAY, Base, Overlay
-from stowplan.nouns.profile import Profile, ProfileShape
+from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES, ONLY_IN_OVERLAY, Base, External, Overlay
+from stowplan.nouns.profile import DefaultsShape, EngineShape, GpuShape, Profile, ProfileShape, ServingShape
 from stowplan.words.digest import canonical_json
 
 Schema = dict[str, Any]
@@ -27,6 +26,16 @@ _SCALARS: dict[Any, Schema] = {
     int: {"type": "integer"},
     bool: {"type": "boolean"},
     Any: {},
+}
+_ABOUT: dict[type, str] = {
+    Overlay: "A model on one profile. Every key may be left out.",
+    Base: "What holds for a model on every profile, and what it is called.",
+    External: "A server that something else starts: what it is and what it serves.",
+    ProfileShape: "One GPU set-up, and what all its models have in common.",
+    GpuShape: "The cards. Sizes with their unit, as `16376 MiB`; the capability as `8.9`.",
+    EngineShape: "An installed engine: its version, against which flags are checked, and its program.",
+    ServingShape: "How servers run here, where they listen and where consumers find them.",
+    DefaultsShape: "For every model of this profile, below what the model itself says.",
 }
 _ITEMS: dict[str, Schema] = {
     "bool": {"type": "boolean"},
@@ -67,7 +76,7 @@ def _table(shape: type) -> Schema:
     ]
     return {
         "type": "object",
-        "description": inspect.getdoc(shape),
+        "description": _ABOUT[shape],
         "properties": {kebab(field.name): _type(hints[field.name]) for field in fields},
         "additionalProperties": False,
     } | ({"required": required} if required else {})
@@ -136,12 +145,13 @@ def _item(flag: Flag) -> Schema:
     if flag.choices:
         return {"enum": list(flag.choices)}
     if flag.type.startswith("json"):
-        return {"type": ["object", "array"]}
+        return {"type": "object" if ":" in flag.type else ["object", "array"]}
     if flag.type == "str" and isinstance(flag.default, int):
         return {"type": ["string", "integer"]}
     item = dict(_ITEMS.get(flag.type, {"type": ["string", "number"]}))
+    # only strings are held against a pattern
     if flag.json_items:
-        item["type"] = ["string", "object"]
-    if flag.many:
-        item["pattern"] = "^([^-]|$)"  # the engine reads a dash as an option; only strings are held against this
+        item |= {"type": ["string", "object"], "pattern": "^([^-,=][^,=]*)?=[^,]*$"}
+    elif flag.many:
+        item["pattern"] = "^([^-]|$)"  # the engine reads a dash as an option
     return item
