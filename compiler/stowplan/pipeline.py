@@ -14,7 +14,8 @@ from stowplan.inputs import Sources, disk, git
 from stowplan.nouns.artifact import Build, profile_object, root_object
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.project import Fleet, Project
-from stowplan.read.registry import REGISTRY, Rows, launches, rows_of
+from stowplan.read.diff import Change, diff
+from stowplan.read.registry import REGISTRY, Rows, UnreadableBuildError, rows, rows_of
 from stowplan.stages.check import check
 from stowplan.stages.emit import emit
 from stowplan.stages.load import load
@@ -42,10 +43,14 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A compilation and what became of it; `outcome` is None where nothing could be published."""
+    """A compilation and what became of it; `outcome` is None where nothing could be published.
+
+    `changes` are those from what was current before.
+    """
 
     compiled: Compiled
     outcome: Outcome | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def compile_sources(sources: Sources, unread: Sequence[Diagnostic] = (), *, strict: bool = False) -> Compiled:
@@ -84,20 +89,18 @@ def publish_tree(
         compiled = compile_tree(project, strict=strict)
         if compiled.build is None:
             return Published(compiled)
-        changed = changed_launches(build, compiled)
-        return Published(compiled, publish(build, compiled.build, commit=git.head(project), changed=changed))
+        changes = changes_from(build, compiled)
+        changed = [change.subject for change in changes if change.restart]
+        return Published(compiled, publish(build, compiled.build, commit=git.head(project), changed=changed), changes)
 
 
-def changed_launches(build: Path, compiled: Compiled) -> list[str]:
-    """`MODEL/PROFILE` of every launch that `current` has otherwise, or not, or has and `compiled` has not."""
-    before, after = launches(build / "current"), compiled_launches(compiled)
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-
-
-def compiled_launches(compiled: Compiled) -> dict[str, str]:
-    """`MODEL/PROFILE` → launch digest of everything compiled that has a launch."""
-    entries = (entry for rows in (compiled.entries or {}).values() for entry in rows)
-    return {entry.subject.name: entry.launch.digest for entry in entries if entry.launch is not None}
+def changes_from(build: Path, compiled: Compiled) -> tuple[Change, ...]:
+    """What publishing `compiled` would change for those who follow `current`; without a build, all is new."""
+    try:
+        before = rows(build / "current")
+    except UnreadableBuildError:
+        before = {}
+    return diff(before, compiled_rows(compiled))
 
 
 def compiled_rows(compiled: Compiled) -> Rows:

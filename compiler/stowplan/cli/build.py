@@ -1,27 +1,18 @@
 """`compile` and `check`: the main job, and its first half."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, changes, complain, remark, say, show
-from stowplan.cli.workspace import (
-    Workspace,
-    complete_subject,
-    format_option,
-    pass_workspace,
-    profile_option,
-)
-from stowplan.pipeline import BUILD, Compiled, changed_launches, compile_tree, publish_tree
-from stowplan.read.profile import active
+from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, complain, remark, say, show
+from stowplan.cli.outcome import as_json, counts, nothing_published, radius, told
+from stowplan.cli.workspace import Workspace, complete_subject, format_option, pass_workspace, profile_option
+from stowplan.pipeline import Compiled, Published, changes_from, compile_tree, publish_tree
 from stowplan.read.subject import model_called, split
-from stowplan.report import render
-from stowplan.report.text import summary
+from stowplan.report import summary
 from stowplan.store.generations import current, digest_of_generation
-from stowplan.store.publish import Outcome, What
-from stowplan.words.diagnostic import Diagnostic, Severity, has_errors
+from stowplan.words.diagnostic import Diagnostic, has_errors
 
 
 @click.command("compile")
@@ -46,25 +37,24 @@ def compile_command(
     """
     project = workspace.project
     if only_check or no_publish:
-        compiled = compile_tree(project, strict=strict)
-        outcome = None
+        published = Published(compile_tree(project, strict=strict))
     else:
         published = publish_tree(project, strict=strict, lock_timeout=lock_timeout, waiting=remark)
-        compiled, outcome = published.compiled, published.outcome
+    compiled, outcome = published.compiled, published.outcome
     if form == "json":
-        say(json.dumps(_as_json(compiled, outcome), indent=2, ensure_ascii=False))
+        say(as_json(published))
     else:
         show(compiled.diagnostics, compiled.sources, form)
     tell = say if form == "text" else remark
     if compiled.build is None:
-        remark(_nothing_published(compiled, workspace.build))
+        remark(nothing_published(compiled, workspace.build))
         return PROBLEMS
     if only_check:
         return _compare(compiled, workspace.build)
     if outcome is None:
-        tell(f"compiled, not published: {_counts(compiled)} ({compiled.build.root.digest[:12]})")
+        tell(f"compiled, not published: {counts(compiled)} ({compiled.build.root.digest[:12]})")
         return OK
-    tell("\n".join(_published(compiled, outcome, project)))
+    tell("\n".join(told(published, workspace.build)))
     return OK
 
 
@@ -88,7 +78,7 @@ def check_command(workspace: Workspace, subjects: tuple[str, ...], profile: str 
     found = _about(compiled, subjects, profile) if subjects or profile else compiled.diagnostics
     show(found, compiled.sources, form)
     if form == "text":
-        say(f"{_counts(compiled)}: {summary(found)}" if found else f"{_counts(compiled)}: nothing wrong")
+        say(f"{counts(compiled)}: {summary(found)}" if found else f"{counts(compiled)}: nothing wrong")
     return PROBLEMS if has_errors(found) else OK
 
 
@@ -107,67 +97,16 @@ def _about(compiled: Compiled, subjects: Sequence[str], profile: str | None) -> 
     return tuple(d for d in compiled.diagnostics if d.at is None or d.at.file in files)
 
 
-def _counts(compiled: Compiled) -> str:
-    models = {subject.model for subject in compiled.fleet.subjects}
-    return f"{_number(len(models), 'model')}, {_number(len(compiled.fleet.profiles), 'profile')}"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _nothing_published(compiled: Compiled, build: Path) -> str:
-    number = current(build)
-    stays = f"generation {number} stays current" if number is not None else "there is no build yet"
-    return f"{summary(compiled.diagnostics)}. Nothing published; {stays}."
-
-
-def _published(compiled: Compiled, outcome: Outcome, project: Path) -> list[str]:
-    """What compile says in the end."""
-    assert compiled.build is not None
-    name = f"({compiled.build.root.digest[:12]})"
-    warnings = sum(d.severity is Severity.WARNING for d in compiled.diagnostics)
-    tail = f", {_number(warnings, 'warning')}" if warnings else ""
-    if outcome.what is What.ROLLED_BACK:
-        return [f"rolled back to {outcome.current}; inputs are generation {outcome.newest}"]
-    if outcome.what is What.UNCHANGED:
-        return [f"up to date: generation {outcome.current} {name}, {_counts(compiled)}{tail}"]
-    lines = [f"published generation {outcome.current} {name}: {_counts(compiled)}{tail}"]
-    scripts = project / BUILD / "current"
-    for profile, entries in (compiled.entries or {}).items():
-        started = sum(entry.launch is not None for entry in entries)
-        where = f"  {scripts / profile / 'launch'}/" if started else ""
-        lines.append(
-            f"  {profile:<20} {_number(len(entries), 'entry').replace('entrys', 'entries')}, "
-            f"{_number(started, 'script')}{where}"
-        )
-    lines.append(changes(outcome.changed))
-    if active(project / BUILD) is None:
-        lines.append("this machine has no profile yet: `stowplan use PROFILE` makes build/active for consumers")
-    return lines
-
-
 def _compare(compiled: Compiled, build: Path) -> int:
+    """Whether `current` is what was compiled, told and as an exit code."""
     assert compiled.build is not None
     number = current(build)
     if number is None:
         complain("there is no build to compare with", "run `stowplan compile`")
         return USAGE
     if digest_of_generation(build, number) == compiled.build.root.digest:
-        say(f"up to date: generation {number} ({compiled.build.root.digest[:12]}), {_counts(compiled)}")
+        say(f"up to date: generation {number} ({compiled.build.root.digest[:12]}), {counts(compiled)}")
         return OK
-    changed = changed_launches(build, compiled)
-    say(f"generation {number} is not what the inputs compile to; {changes(changed)}")
+    say(f"generation {number} is not what the inputs compile to")
+    say("\n".join(radius(changes_from(build, compiled))))
     return DIFFERENCE
-
-
-def _as_json(compiled: Compiled, outcome: Outcome | None) -> dict[str, object]:
-    found: dict[str, object] = json.loads(render("json", compiled.diagnostics, compiled.sources))
-    if compiled.build is not None:
-        found["digest"] = compiled.build.root.digest
-        found["profiles"] = {name: len(entries) for name, entries in (compiled.entries or {}).items()}
-    if outcome is not None:
-        found["outcome"] = outcome.what.value
-        found["generation"] = outcome.current
-        found["changed"] = list(outcome.changed)
-    return found

@@ -13,7 +13,6 @@ from stowplan.words.diagnostic import Diagnostic
 
 OK, PROBLEMS, USAGE, DIFFERENCE = 0, 1, 2, 3
 """Exit codes: fine; problems found in the inputs; usage or environment; a difference found."""
-_NAMED = 3
 
 
 def say(text: str) -> None:
@@ -42,14 +41,6 @@ def show(diagnostics: Sequence[Diagnostic], sources: Mapping[str, bytes], form: 
         say(render(form, diagnostics, sources))
     elif diagnostics:
         remark(render(form, diagnostics, sources, coloured=is_coloured(sys.stderr)) + "\n")
-
-
-def changes(subjects: Sequence[str]) -> str:
-    """Which launches changed, the first few by name."""
-    if not subjects:
-        return "no launch changed"
-    more = f" and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
-    return f"{len(subjects)} launch{'' if len(subjects) == 1 else 'es'} changed: {', '.join(subjects[:_NAMED])}{more}"
 
 
 @contextmanager

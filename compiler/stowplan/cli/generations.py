@@ -1,16 +1,19 @@
 """`generations` and `rollback`: what was published, and going back."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from stowplan.cli.console import OK, changes, remark, say
+from stowplan.cli.console import OK, remark, say
 from stowplan.cli.workspace import Workspace, format_option, pass_workspace
 from stowplan.inputs import git
 from stowplan.store.generations import current, history
 from stowplan.store.lock import locked
 from stowplan.store.publish import rollback
+
+_NAMED = 3
 
 
 @click.command("generations")
@@ -37,7 +40,7 @@ def generations_command(workspace: Workspace, form: str) -> int:
             continue
         mark = "*" if row.number == now else " "
         commit = (row.commit or "-")[:8] + ("+" if row.commit and row.commit.endswith("+") else "")
-        what = changes(row.changed) if row.action else "broken off"
+        what = _changes(row.changed) if row.action else "broken off"
         say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {what}")
     return OK
 
@@ -61,3 +64,11 @@ def rollback_command(workspace: Workspace, generation: int | None) -> int:
         number = rollback(workspace.build, generation, commit=git.head(project))
     say(f"current is generation {number}; servers that run something else go on until they are restarted")
     return OK
+
+
+def _changes(subjects: Sequence[str]) -> str:
+    """Which launches changed, the first few by name."""
+    if not subjects:
+        return "no launch changed"
+    more = f" and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
+    return f"{len(subjects)} launch{'' if len(subjects) == 1 else 'es'} changed: {', '.join(subjects[:_NAMED])}{more}"

@@ -31,6 +31,7 @@ VERBS = {
     "show": "inspect",
     "explain": "inspect",
     "diff": "inspect",
+    "roles": "roles",
     "generations": "generations",
     "rollback": "generations",
 }

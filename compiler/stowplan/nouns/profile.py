@@ -56,7 +56,10 @@ class DefaultsShape(TomlShape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileShape(TomlShape):
-    """One `profiles/<profile>.toml`. With `extends`, its tables lie over the parent's."""
+    """One `profiles/<profile>.toml`. With `extends`, its tables lie over the parent's.
+
+    `[roles]` names the capabilities that a role needs of a model.
+    """
 
     extends: str | None = None
     requires_stowplan: str | None = None
@@ -65,6 +68,7 @@ class ProfileShape(TomlShape):
     gpu: GpuShape | None = None
     engine: dict[str, EngineShape] = field(default_factory=dict)
     roots: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, list[str]] = field(default_factory=dict)
     serving: ServingShape | None = None
     defaults: DefaultsShape | None = None
 

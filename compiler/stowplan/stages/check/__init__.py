@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stowplan.nouns.project import Fleet, Project, State, Subject
-from stowplan.stages.check import context, external, flags, fleet, layers, policy, profiles, templates
+from stowplan.stages.check import context, external, flags, fleet, layers, policy, profiles, roles, templates
 from stowplan.words.diagnostic import Diagnostic, Severity
 
 
@@ -18,6 +18,7 @@ def check(project: Project, merged: Fleet) -> list[Diagnostic]:
     for profile in merged.profiles.values():
         found += profiles.check(profile)
         found += flags.check_defaults(profile)
+        found += roles.check_needs(profile)
     for subject in merged.subjects:
         if subject.state is not State.STUB:
             found += _subject(subject)
@@ -25,7 +26,7 @@ def check(project: Project, merged: Fleet) -> list[Diagnostic]:
 
 
 def _subject(subject: Subject) -> Iterator[Diagnostic]:
-    for look in (external, flags, context, templates, policy):
+    for look in (external, flags, context, templates, policy, roles):
         for problem in look.check(subject):
             if subject.state is State.DISABLED and problem.severity is Severity.ERROR:
                 problem = replace(problem, severity=Severity.WARNING)

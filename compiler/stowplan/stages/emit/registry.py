@@ -72,6 +72,9 @@ def _started(launch: Launch) -> dict[str, Any]:
 
 def _metadata(profile: Profile, entry: Entry) -> dict[str, Any]:
     about = {"registry_layer": "merged", "profile": profile.name, "model": entry.subject.model}
+    about["serving_mode"] = "one-at-a-time" if profile.one_at_a_time else "together"
+    if profile.gpu is not None:
+        about["gpu"] = profile.gpu.name
     if (launch := entry.launch) is not None:
         about["engine"], about["engine_version"] = launch.engine, launch.version
         about["launch_digest"], about["script"] = launch.digest, script_path(entry.subject.model)

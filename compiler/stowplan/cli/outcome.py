@@ -1,0 +1,106 @@
+"""What compile says in the end: what was published, and who must restart because of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stowplan.pipeline import Compiled, Published
+from stowplan.read.diff import Change
+from stowplan.read.profile import active
+from stowplan.report import render, summary
+from stowplan.store.generations import current
+from stowplan.store.publish import What
+from stowplan.words.diagnostic import Severity
+
+_LISTED = 6
+
+
+def counts(compiled: Compiled) -> str:
+    """`18 models, 4 profiles`."""
+    models = {subject.model for subject in compiled.fleet.subjects}
+    return f"{_number(len(models), 'model')}, {_number(len(compiled.fleet.profiles), 'profile')}"
+
+
+def nothing_published(compiled: Compiled, build: Path) -> str:
+    """What is said of inputs with errors."""
+    number = current(build)
+    stays = f"generation {number} stays current" if number is not None else "there is no build yet"
+    return f"{summary(compiled.diagnostics)}. Nothing published; {stays}."
+
+
+def told(published: Published, build: Path) -> Iterator[str]:
+    """What is said of a publication, line by line."""
+    compiled, outcome = published.compiled, published.outcome
+    assert compiled.build is not None
+    assert outcome is not None
+    name = f"({compiled.build.root.digest[:12]})"
+    warnings = sum(d.severity is Severity.WARNING for d in compiled.diagnostics)
+    tail = f", {_number(warnings, 'warning')}" if warnings else ""
+    if outcome.what is What.ROLLED_BACK:
+        yield f"rolled back to {outcome.current}; inputs are generation {outcome.newest}"
+        return
+    if outcome.what is What.UNCHANGED:
+        yield f"up to date: generation {outcome.current} {name}, {counts(compiled)}{tail}"
+        return
+    yield f"published generation {outcome.current} {name}: {counts(compiled)}{tail}"
+    for profile, entries in (compiled.entries or {}).items():
+        started = sum(entry.launch is not None for entry in entries)
+        where = f"  {build / 'current' / profile / 'launch'}/" if started else ""
+        listed = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+        yield f"  {profile:<20} {listed}, {_number(started, 'script')}{where}"
+    yield from radius(published.changes)
+    if active(build) is None:
+        yield "this machine has no profile yet: `stowplan use PROFILE` makes build/active for consumers"
+
+
+def radius(changes: Sequence[Change]) -> Iterator[str]:
+    """Which servers must restart, which entries changed without that, which came and went."""
+    if not changes:
+        yield "no launch changed"
+        return
+    kinds = {
+        "must restart": [(c, _arguments(c)) for c in changes if c.what == "changed" and c.restart],
+        "no restart": [(c, _fields(c)) for c in changes if c.what == "changed" and not c.restart],
+        "new": [(c, "") for c in changes if c.what == "added"],
+        "gone": [(c, "") for c in changes if c.what == "removed"],
+    }
+    for kind, found in kinds.items():
+        if len(found) > _LISTED and not any(about for _, about in found):
+            yield f"{kind:<13} {_number(len(found), 'subject')}"
+            continue
+        for change, about in found[:_LISTED]:
+            yield f"{kind:<13} {change.subject}" + (f"  {about}" if about else "")
+        if len(found) > _LISTED:
+            yield f"{kind:<13} {len(found) - _LISTED} more: `stowplan diff A B` lists them"
+
+
+def as_json(published: Published) -> str:
+    """Diagnostics, what was compiled and what became of it, for a program."""
+    compiled, outcome = published.compiled, published.outcome
+    found: dict[str, object] = json.loads(render("json", compiled.diagnostics, compiled.sources))
+    if compiled.build is not None:
+        found["digest"] = compiled.build.root.digest
+        found["profiles"] = {name: len(entries) for name, entries in (compiled.entries or {}).items()}
+    if outcome is not None:
+        found["outcome"] = outcome.what.value
+        found["generation"] = outcome.current
+        found["changed"] = list(outcome.changed)
+        found["restart"] = [c.subject for c in published.changes if c.what == "changed" and c.restart]
+        found["no_restart"] = [c.subject for c in published.changes if c.what == "changed" and not c.restart]
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _arguments(change: Change) -> str:
+    """The options that are other now; where none is, the values (a variable, the weights)."""
+    came = list(change.added)
+    flags = {option.split(" ", 1)[0] for option in came}
+    went = [f"without {option}" for option in change.removed if option.split(" ", 1)[0] not in flags]
+    return ", ".join([*came, *went]) or _fields(change) or "its weights or template are others"
+
+
+def _fields(change: Change) -> str:
+    return ", ".join(dict.fromkeys(value.path.removeprefix("backend_config.") for value in change.values))
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
