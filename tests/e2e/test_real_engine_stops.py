@@ -5,10 +5,6 @@ That a healthy one does, test_real_engine_serves shows.
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-
 import pytest
 
 from e2e.cpu_project import CpuProject, fill_in
@@ -30,16 +26,6 @@ def test_stopped_while_it_starts(server: Server) -> None:
         server.stop()
         assert processes_of(server.pid) == []
         assert not port_is_held(server.port)
-
-
-def test_a_leader_told_alone_while_it_starts_goes_on(server: Server) -> None:
-    """Why stopping takes more than one signal to one process; a vLLM that obeys is good news."""
-    with server:
-        assert wait_until(lambda: starts_its_engine(server), 60)
-        os.kill(server.pid, signal.SIGTERM)
-        time.sleep(3)
-        assert server.process.poll() is None
-        assert port_is_held(server.port)
 
 
 def starts_its_engine(server: Server) -> bool:

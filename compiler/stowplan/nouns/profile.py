@@ -148,6 +148,19 @@ class Profile:
         return what in allowed
 
 
+HOST = 'an address or a host name, as "127.0.0.1"'
+"""What a host may be, in words."""
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` is an IP address or could be a host's name: no port, no scheme, no blanks."""
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return _HOST_NAME.fullmatch(text) is not None
+
+
 def parse_size(text: str) -> int | None:
     """`16376 MiB` → bytes; None if it is not a size."""
     match = _SIZE.fullmatch(text)

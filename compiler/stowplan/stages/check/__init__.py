@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from stowplan.nouns.project import Fleet, Project, State, Subject
-from stowplan.stages.check import context, external, flags, fleet, layers, policy, profiles, roles, templates
+from stowplan.stages.check import context, external, flags, fleet, layers, policy, profiles, roles, secrets, templates
 from stowplan.words.diagnostic import Diagnostic, Severity
 
 
 def check(project: Project, merged: Fleet) -> list[Diagnostic]:
     """Every problem of the merged project; the form of the files is load's business."""
-    found = [*layers.check(project, merged), *fleet.check(project, merged)]
+    found = [*layers.check(project, merged), *fleet.check(project, merged), *secrets.check(project)]
     for profile in merged.profiles.values():
         found += profiles.check(profile)
         found += flags.check_defaults(profile)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES
+from stowplan.nouns.profile import HOST, is_host
 from stowplan.nouns.project import Subject
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.layered import Layer, Leaf, find, leaves
@@ -37,6 +38,8 @@ def _external(subject: Subject) -> Iterator[Diagnostic]:
                 message = f"`{kind}.{path[0]}` has no effect: nothing of ours starts an external server"
                 place = Place(leaf.origin.file, leaf.origin.key, "key")
                 yield error("misplaced-key", message, place, hint="remove it, or name an engine of the profile")
+    if (host := subject.leaf("external", "host")) is not None and not is_host(host.value):
+        yield error("bad-value", f'`external.host` is "{host.value}"; wanted is {HOST}', _place(host))
     if (backend := subject.leaf("external", "backend")) is not None and not _WORD.fullmatch(backend.value):
         message = f'`backend` is "{backend.value}"; wanted is one lower-case word, as "ollama"'
         yield error("bad-value", message, _place(backend))

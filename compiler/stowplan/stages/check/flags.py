@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from stowplan.engines.flags import Flag, FlagTable, flag_table, versions
-from stowplan.engines.reserved import LONGEST_ARGUMENT, RESERVED
+from stowplan.engines.reserved import LONGEST_ARGUMENT, OTHER_ADDRESS, RESERVED
 from stowplan.engines.spelling import misfit, spell
 from stowplan.nouns.profile import Engine, Profile
 from stowplan.nouns.project import Subject
@@ -65,6 +65,10 @@ def _flag(name: str, node: Leaf | Tree, table: FlagTable, engine: Engine) -> Ite
     if flag is None:
         yield _unknown(name, node, table, engine, key)
         return
+    if canonical in OTHER_ADDRESS:
+        message = f"with `{name}` the server answers elsewhere than consumers are told"
+        hint = "the registry says http://host:port/v1; let a proxy speak TLS or add a path, or tell the consumers"
+        yield warning("endpoint-differs", message, key, hint=hint)
     if flag.deprecated:
         message = f"`{name}` is deprecated in {table.engine} {table.version}"
         yield warning("deprecated-flag", message, key, hint="its release notes name what takes its place")

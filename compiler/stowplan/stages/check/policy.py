@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stowplan.engines.reserved import KEY_VARIABLE, LAUNCH_VARIABLE, LONGEST_ARGUMENT
+from stowplan.engines.reserved import KEY_VARIABLE, LONGEST_ARGUMENT, RESERVED_VARIABLES
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
@@ -15,17 +15,11 @@ from stowplan.words.keypath import KeyPath, format_keypath
 from stowplan.words.layered import Leaf, leaves
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET_NAME = re.compile(r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY)$")
-_SECRET_VALUE = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}"
-    r"|AKIA[0-9A-Z]{16}|xox[abpr]-[A-Za-z0-9-]{10,}|nvapi-[A-Za-z0-9_-]{30,})|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Everything of one subject that needs a human's word, or must not be said at all."""
     yield from _names(subject)
-    yield from _secrets(subject)
     yield from _variables(subject)
     yield from _paths(subject)
     if not subject.is_external:
@@ -54,27 +48,15 @@ def _open_bind(subject: Subject) -> Iterator[Diagnostic]:
     yield error("open-bind", message, _place(leaf), hint=hint)
 
 
-def _secrets(subject: Subject) -> Iterator[Diagnostic]:
-    hint = "list the variable under `pass-env` of the profile's [serving], and set it where the script runs"
-    for path, leaf in leaves(subject.settings):
-        name = format_keypath(path)
-        by_name = path[0] == "env" and _SECRET_NAME.search(str(path[-1]).upper()) and leaf.value
-        by_flag = path[:1] == ("vllm",) and path[-1] == "hf-token" and isinstance(leaf.value, str)
-        if by_name or by_flag or any(_SECRET_VALUE.search(text) for text in _strings(leaf.value)):
-            message = f"`{name}` looks like a secret; a build is world-readable"
-            place = Place(leaf.origin.file, leaf.origin.key, hidden=True)
-            yield error("secret-in-config", message, place, hint=hint)
-
-
 def _variables(subject: Subject) -> Iterator[Diagnostic]:
-    for (name, *_), leaf in leaves(subject.table("env")):
+    for path, leaf in leaves(subject.table("env")):
+        name = str(path[0])
         key = Place(leaf.origin.file, leaf.origin.key, "key")
-        if not VARIABLE.fullmatch(str(name)):
+        if not VARIABLE.fullmatch(name):
             message = f"`{name}` cannot name an environment variable"
             yield error("unsafe-name", message, key, hint="letters, digits and `_`; no digit first")
-        elif name == LAUNCH_VARIABLE:
-            message = f"`{name}` is not set here: every launch script sets it to the launch's digest"
-            yield error("reserved-flag", message, key, hint="remove it")
+        elif name in RESERVED_VARIABLES:
+            yield error("reserved-flag", f"`{name}` is not set here", key, hint=RESERVED_VARIABLES[name])
         elif len(f"{name}={leaf.value}".encode()) > LONGEST_ARGUMENT:
             message = f"`{name}` has more than the {LONGEST_ARGUMENT} bytes that Linux takes in one variable"
             yield error("bad-value", message, key, hint="put it into a file and name that")
@@ -88,8 +70,8 @@ def _paths(subject: Subject) -> Iterator[Diagnostic]:
             message = f"profile `{subject.profile.name}` has no root `{location.root}`, where weights of its models lie"
             hint = f'add `{location.root} = "/..."` under [roots]'
             yield error("unknown-root", message, Place(subject.profile.file, ("roots",), "key"), hint=hint)
-        if not is_inside(location.path):
-            message = f"`{location.path}` leaves the root `{location.root}`"
+        if not _is_plain_path(location.path):
+            message = f"the facts name a folder that cannot be the model's: {location.path[:80]!r}"
             hint = "run `stowplan discover` to make the file anew"
             yield error("unsafe-path", message, _place(subject.fact("location", "path")), hint=hint)
         yield from _inner_paths(subject.facts, subject.fact("location", "path"))
@@ -102,10 +84,15 @@ def _inner_paths(facts: Facts, known: Leaf | None) -> Iterator[Diagnostic]:
     """Files below the model's folder, as its facts name them: they get into scripts and arguments."""
     for kind, names in (("templates", [t.file for t in facts.templates]), ("files", [f.path for f in facts.files])):
         for index, name in enumerate(names):
-            if not is_inside(name) or not name.isprintable():
-                message = f"the facts name a file that cannot be one of the model's: {name!r}"
+            if not _is_plain_path(name):
+                message = f"the facts name a file that cannot be one of the model's: {name[:80]!r}"
                 place = None if known is None else Place(known.origin.file, (kind, index))
                 yield error("unsafe-path", message, place, hint="run `stowplan discover` to make the file anew")
+
+
+def _is_plain_path(path: str) -> bool:
+    """Whether a path stays inside, shows what it is, and is no longer than paths are (Linux, PATH_MAX)."""
+    return is_inside(path) and path.isprintable() and len(path.encode("utf-8", "replace")) < 4096
 
 
 def _rooted(text: str, path: KeyPath, leaf: Leaf, profile: Profile) -> Iterator[Diagnostic]:

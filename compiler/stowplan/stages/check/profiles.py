@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from stowplan.engines.flags import kinds, versions
 from stowplan.nouns.overlay import EXTERNAL
-from stowplan.nouns.profile import Profile, parse_capability, parse_ports, parse_size
+from stowplan.nouns.profile import HOST, Profile, is_host, parse_capability, parse_ports, parse_size
 from stowplan.nouns.roots import split
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.keypath import format_keypath
@@ -35,6 +35,10 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
             example = {"bind": 'bind = "127.0.0.1"', "ports": 'ports = "24001-24010"'}[key]
             place = Place(profile.file, ("serving",), "key")
             yield error("missing-key", message, place, hint=f"add `{example}` under [serving]")
+    for key in ("bind", "connect"):
+        leaf = profile.leaf("serving", key)
+        if leaf is not None and not is_host(leaf.value):
+            yield error("bad-value", f'`serving.{key}` is "{leaf.value}"; wanted is {HOST}', _place(leaf))
     for name, root in profile.roots.items():
         leaf = profile.leaf("roots", name)
         if leaf is not None and split(f"{name}:path") is None:

@@ -76,9 +76,11 @@ def _host(subject: Subject) -> Leaf | None:
 
 def _template(subject: Subject) -> ChatTemplate:
     facts = subject.facts
+    if subject.is_external:
+        return ChatTemplate("embedded")  # whatever serves it brings its own
     if facts is None:
         return ChatTemplate("none")
-    chosen = None if subject.is_external else template_path(subject, facts)
+    chosen = template_path(subject, facts)
     if chosen is not None:
         folder = f"{facts.location.root}:{facts.location.path}"
         roots = subject.profile.roots
