@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compile test test-vllm snapshots lint lock clean
+.PHONY: help compile test test-vllm bench snapshots lint lock clean
 
 help: ## print this help
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -18,6 +18,9 @@ test: lint ## set up .venv, lint, and run every test that needs no engine
 
 test-vllm: .venv/.ready .venv-vllm/.ready ## set up .venv-vllm (some GB) and run the tests against the real vLLM
 	STOWPLAN_ENGINE_TESTS=1 .venv/bin/python -m pytest -m engine
+
+bench: .venv/.ready ## print how fast this machine is at each case, beside the goals
+	PYTHONPATH=tests .venv/bin/python tests/bench
 
 snapshots: .venv/.ready ## write the snapshots anew (read every line that changed before you commit it)
 	.venv/bin/python -m pytest -m "not engine" -n auto --snapshot-update tests/snapshot tests/cases tests/unit tests/test_docs.py

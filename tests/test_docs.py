@@ -56,7 +56,7 @@ def run(project: Path, command: str) -> str:
     program, *arguments = shlex.split(command)
     if program == "stowplan":
         done = stowplan(project, *arguments)
-        return (done.err + done.out).replace(f"{project}/", "")
+        return done.err + done.out
     script = subprocess.run([project / program, *arguments], capture_output=True, text=True, check=True)
     return script.stdout
 

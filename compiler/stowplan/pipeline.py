@@ -58,7 +58,7 @@ def compile_sources(sources: Sources, unread: Sequence[Diagnostic] = (), *, stri
 
     `unread` are the problems of reading the sources; `strict` takes warnings for errors.
     """
-    project, malformed = load(sources)
+    project, malformed = load(sources, [problem.at.file for problem in unread if problem.at is not None])
     fleet, unmerged = merge(project)
     found = _settled([*unread, *malformed, *unmerged, *check(project, fleet)], strict=strict)
     if has_errors(found):
@@ -90,7 +90,7 @@ def publish_tree(
         if compiled.build is None:
             return Published(compiled)
         changes = changes_from(build, compiled)
-        changed = [change.subject for change in changes if change.restart]
+        changed = [change.subject for change in changes if change.server is not None]
         return Published(compiled, publish(build, compiled.build, commit=git.head(project), changed=changed), changes)
 
 

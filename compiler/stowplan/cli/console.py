@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -30,15 +31,21 @@ def complain(message: str, hint: str | None = None) -> None:
     remark(f"error: {message}" + (f"\n  = help: {hint}" if hint else ""))
 
 
+def here(path: Path) -> Path:
+    """`path` as it is written here: from the working directory where it lies below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def is_coloured(stream: TextIO) -> bool:
     """Whether to colour: on a terminal, unless NO_COLOR (no-color.org) or a dumb terminal says no."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show(diagnostics: Sequence[Diagnostic], sources: Mapping[str, bytes], form: str) -> None:
-    """Diagnostics in a form: text on stderr, what programs read on stdout."""
+    """Diagnostics in a form: text on stderr, what programs read on stdout; nothing where they read nothing."""
     if form != "text":
-        say(render(form, diagnostics, sources))
+        if text := render(form, diagnostics, sources):
+            say(text)
     elif diagnostics:
         remark(render(form, diagnostics, sources, coloured=is_coloured(sys.stderr)) + "\n")
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import click
 
 from stowplan.cli.console import OK, remark, say
-from stowplan.cli.workspace import Workspace, format_option, pass_workspace
+from stowplan.cli.outcome import warn_of_missing_profile
+from stowplan.cli.workspace import Workspace, complete_generation, format_option, pass_workspace
 from stowplan.inputs import git
 from stowplan.store.generations import current, history
 from stowplan.store.lock import locked
@@ -46,7 +47,7 @@ def generations_command(workspace: Workspace, form: str) -> int:
 
 
 @click.command("rollback")
-@click.argument("generation", type=int, required=False)
+@click.argument("generation", type=int, required=False, shell_complete=complete_generation)
 @pass_workspace
 def rollback_command(workspace: Workspace, generation: int | None) -> int:
     """Go back to an earlier generation.
@@ -63,6 +64,7 @@ def rollback_command(workspace: Workspace, generation: int | None) -> int:
     with locked(workspace.build, timeout=None, waiting=remark):
         number = rollback(workspace.build, generation, commit=git.head(project))
     say(f"current is generation {number}; servers that run something else go on until they are restarted")
+    warn_of_missing_profile(workspace.build)
     return OK
 
 

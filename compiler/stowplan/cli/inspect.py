@@ -1,13 +1,21 @@
 """`show`, `explain`, `diff`: what was compiled, why, and what would change."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 
 import click
 
 from stowplan.cli.console import DIFFERENCE, OK, say, show
-from stowplan.cli.workspace import Workspace, complete_subject, format_option, pass_workspace, profile_option
+from stowplan.cli.workspace import (
+    Workspace,
+    complete_generation,
+    complete_subject,
+    format_option,
+    pass_workspace,
+    profile_option,
+)
 from stowplan.engines.flags import table_file, table_source
 from stowplan.nouns.entry import Entry
 from stowplan.pipeline import Compiled, compile_revision, compiled_rows
@@ -18,6 +26,9 @@ from stowplan.report.locate import Locator
 from stowplan.store.generations import digest_of_generation
 from stowplan.words.diagnostic import has_errors
 from stowplan.words.layered import Origin
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""A generation's; no one publishes more, and Python reads no number of 5000 digits."""
 
 
 @click.command("show")
@@ -35,7 +46,7 @@ def show_command(workspace: Workspace, subject: str, profile: str | None, form: 
     stowplan show qwen2.5-vl-7b-instruct-awq
     stowplan show 'qwen2.5-vl-7b-instruct_(AWQ)/rtx-4080-16g' --format json
     """
-    compiled = workspace.compiled()
+    compiled = workspace.compiled(form)
     entry = workspace.entry(compiled, subject, profile)
     row = _row(compiled_rows(compiled), entry)
     if form == "json":
@@ -67,7 +78,7 @@ def explain_command(workspace: Workspace, subject: str, profile: str | None, for
     stowplan explain qwen2.5-vl-7b-instruct-awq:max-model-len
     stowplan explain qwen2.5-vl-7b-instruct-awq/rtx-4080-16g:context.tokens
     """
-    compiled = workspace.compiled()
+    compiled = workspace.compiled(form)
     entry, key = _entry_and_key(workspace, compiled, subject, profile)
     where = _where(compiled, entry)
     if key is None:
@@ -76,13 +87,14 @@ def explain_command(workspace: Workspace, subject: str, profile: str | None, for
         try:
             explanation = explain.explain_key(entry, key, where)
         except ValueError as problem:
-            raise click.UsageError(f"`{key}` is no key path: {problem}") from None
+            message = f"`{key}` is no key path: {problem}" if key else f"no key follows the colon of `{subject}`"
+            raise click.UsageError(message) from None
     say(explain.as_json(explanation) if form == "json" else explain.text(explanation))
     return OK
 
 
 @click.command("diff")
-@click.argument("generations", nargs=-1, metavar="[A] [B]")
+@click.argument("generations", nargs=-1, metavar="[A] [B]", shell_complete=complete_generation)
 @click.option("--against", metavar="GITREV", help="Compare with what that git revision compiles to, in memory.")
 @click.option("--check", is_flag=True, help="Exit 3 if anything differs.")
 @format_option("text", "json")
@@ -113,7 +125,7 @@ def diff_command(
     if len(generations) == 2:
         other = _generation(workspace, generations[1])
     else:
-        other = compiled_rows(workspace.compiled())
+        other = compiled_rows(workspace.compiled(form))
     changes = diff.diff(one, other)
     say(diff.as_json(changes) if form == "json" else diff.text(changes))
     return DIFFERENCE if check and changes else OK
@@ -123,7 +135,7 @@ def _generation(workspace: Workspace, text: str | None) -> Rows:
     """The registries of a generation, `current` if none is named."""
     if text is None or text == "current":
         return rows(workspace.build / "current")
-    if not text.isdecimal():
+    if not _NUMBER.fullmatch(text):
         raise click.UsageError(f"`{text}` is no generation; `stowplan generations` lists them")
     number = int(text)
     digest_of_generation(workspace.build, number)  # which says what generations there are
@@ -134,6 +146,9 @@ def _entry_and_key(
     workspace: Workspace, compiled: Compiled, text: str, profile: str | None
 ) -> tuple[Entry, str | None]:
     """SUBJECT[:KEY] taken apart. Names may hold colons, so the longest name that is one counts."""
+    subject, colon, after = text.rpartition(":")
+    if colon and not any(map(str.isalnum, after)):  # in a name that would count for nothing; it is a key, and a bad one
+        return workspace.entry(compiled, subject, profile), after
     subject, key = text, None
     while True:
         try:
@@ -166,7 +181,7 @@ def _shown(entry: Entry, row: Row) -> list[str]:
     started = entry.launch
     about = {
         "subject": entry.subject.name,
-        "endpoint": f"http://{entry.host}:{entry.port}/v1",
+        "endpoint": f"http://{f'[{entry.host}]' if ':' in entry.host else entry.host}:{entry.port}/v1",
         "served as": entry.served_name,
         "also called": ", ".join(entry.aliases),
         "engine": f"{started.engine} {started.version}" if started else f"{entry.backend} (external)",

@@ -3,10 +3,11 @@
 import click
 from click.shell_completion import get_completion_class
 
-from stowplan.cli.console import OK, say
+from stowplan.cli.console import OK, here, remark, say
 from stowplan.cli.workspace import Workspace, complete_profile, pass_workspace
 from stowplan.read.profile import ProfileNotChosenError
 from stowplan.read.registry import manifest
+from stowplan.store.lock import locked
 from stowplan.store.publish import use
 
 
@@ -27,8 +28,9 @@ def use_command(workspace: Workspace, profile: str) -> int:
         raise ProfileNotChosenError(
             f"the build has no profile `{profile}`; it has: {', '.join(sorted(built)) or 'none'}"
         )
-    use(workspace.build, profile)
-    say(f"this machine is {profile}: consumers read {workspace.build / 'active' / 'model_registry.json'}")
+    with locked(workspace.build, timeout=None, waiting=remark):
+        use(workspace.build, profile)
+    say(f"this machine is {profile}: consumers read {here(workspace.build / 'active' / 'model_registry.json')}")
     return OK
 
 

@@ -8,8 +8,10 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from signal import SIGPIPE
 
 import click
+from click.shell_completion import shell_complete
 
 from stowplan.cli.console import USAGE, complain, remark
 from stowplan.cli.workspace import NoProjectError, Workspace
@@ -34,11 +36,19 @@ VERBS = {
     "roles": "roles",
     "generations": "generations",
     "rollback": "generations",
+    "up": "serve",
+    "down": "serve",
+    "logs": "serve",
+    "status": "serve",
 }
 """Verb → the module of this package that holds it, in the order of `--help`. A module is imported when needed."""
 EXPECTED = (GitError, NoProjectError, ProfileNotChosenError, StoreError, UnknownSubjectError, UnreadableBuildError)
 """What is wrong with the surroundings or the question; each of these says what, and what to do."""
+COMPLETION = "_STOWPLAN_COMPLETE"
+"""The variable by which a shell asks what may stand next; click's name for it."""
 INTERRUPTED = 130
+NOT_READ = 128 + SIGPIPE
+"""Whoever read our output went away; a shell says the same of a program that this ends."""
 
 
 class _Verbs(click.Group):
@@ -83,9 +93,30 @@ def cli(context: click.Context, folder: Path | None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command. Out: its exit code. Nothing escapes: a bug of ours is one line, too."""
+    _fill_closed_streams()
     try:
-        code = cli.main(arguments, prog_name="stowplan", standalone_mode=False)
+        code = _run(arguments)
         sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # Python flushes both when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return NOT_READ
+
+
+def _fill_closed_streams() -> None:
+    """Streams that the caller closed (`>&-`) lead nowhere: Python has None for them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:  # what click's own `main` does, but for broken pipes, which it takes for failures
+        if instruction := os.environ.get(COMPLETION):
+            return shell_complete(cli, {}, "stowplan", COMPLETION, instruction)
+        with cli.make_context("stowplan", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            code = cli.invoke(context)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as ending:
         return ending.exit_code
@@ -93,18 +124,18 @@ def run(arguments: list[str] | None = None) -> int:
         remark(question.format_message())
         return USAGE
     except click.ClickException as problem:
-        context = getattr(problem, "ctx", None)
-        complain(problem.format_message(), f"`{context.command_path} --help` says what it takes" if context else None)
+        where = getattr(problem, "ctx", None)
+        complain(problem.format_message(), f"`{where.command_path} --help` says what it takes" if where else None)
         return USAGE
     except (KeyboardInterrupt, click.Abort):
+        remark("")  # a terminal has written ^C
         complain("interrupted; nothing is half done")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except EXPECTED as problem:
         complain(str(problem))
         return USAGE
+    except BrokenPipeError:
+        raise
     except OSError as problem:
         complain(f"{problem.strerror or problem}" + (f": `{problem.filename}`" if problem.filename else ""))
         return USAGE

@@ -1,24 +1,47 @@
 """What compile says in the end: what was published, and who must restart because of it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from stowplan.pipeline import Compiled, Published
-from stowplan.read.diff import Change
+from stowplan.cli.console import here, remark
+from stowplan.pipeline import Compiled, Published, changes_from
+from stowplan.read.diff import Change, document, servers
 from stowplan.read.profile import active
 from stowplan.report import render, summary
-from stowplan.store.generations import current
+from stowplan.store.generations import current, digest_of_generation
 from stowplan.store.publish import What
 from stowplan.words.diagnostic import Severity
 
 _LISTED = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was compiled, against the generation that is current, None before the first."""
+
+    generation: int | None
+    is_up_to_date: bool
+    changes: tuple[Change, ...]
+
+
+def compared(compiled: Compiled, build: Path) -> Comparison:
+    """`compiled`, which has no errors, against `current`. Raises `StoreError`."""
+    assert compiled.build is not None
+    number = current(build)
+    same = number is not None and digest_of_generation(build, number) == compiled.build.root.digest
+    return Comparison(number, same, () if same else changes_from(build, compiled))
+
+
 def counts(compiled: Compiled) -> str:
     """`18 models, 4 profiles`."""
-    models = {subject.model for subject in compiled.fleet.subjects}
-    return f"{_number(len(models), 'model')}, {_number(len(compiled.fleet.profiles), 'profile')}"
+    return counted({subject.model for subject in compiled.fleet.subjects}, compiled.fleet.profiles)
+
+
+def counted(models: Collection[str], profiles: Collection[str]) -> str:
+    """The same of any."""
+    return f"{_number(len(models), 'model')}, {_number(len(profiles), 'profile')}"
 
 
 def nothing_published(compiled: Compiled, build: Path) -> str:
@@ -45,7 +68,7 @@ def told(published: Published, build: Path) -> Iterator[str]:
     yield f"published generation {outcome.current} {name}: {counts(compiled)}{tail}"
     for profile, entries in (compiled.entries or {}).items():
         started = sum(entry.launch is not None for entry in entries)
-        where = f"  {build / 'current' / profile / 'launch'}/" if started else ""
+        where = f"  {here(build / 'current' / profile / 'launch')}/" if started else ""
         listed = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
         yield f"  {profile:<20} {listed}, {_number(started, 'script')}{where}"
     yield from radius(published.changes)
@@ -53,14 +76,16 @@ def told(published: Published, build: Path) -> Iterator[str]:
         yield "this machine has no profile yet: `stowplan use PROFILE` makes build/active for consumers"
 
 
-def radius(changes: Sequence[Change]) -> Iterator[str]:
+def radius(changes: tuple[Change, ...]) -> Iterator[str]:
     """Which servers must restart, which entries changed without that, which came and went."""
     if not changes:
         yield "no launch changed"
         return
     kinds = {
-        "must restart": [(c, _arguments(c)) for c in changes if c.what == "changed" and c.restart],
-        "no restart": [(c, _fields(c)) for c in changes if c.what == "changed" and not c.restart],
+        "must restart": [(c, _arguments(c)) for c in changes if c.server == "restart"],
+        "no restart": [(c, _fields(c)) for c in changes if c.what == "changed" and c.server is None],
+        "to start": [(c, _fields(c)) for c in changes if c.what == "changed" and c.server == "start"],
+        "to stop": [(c, _fields(c)) for c in changes if c.what == "changed" and c.server == "stop"],
         "new": [(c, "") for c in changes if c.what == "added"],
         "gone": [(c, "") for c in changes if c.what == "removed"],
     }
@@ -74,20 +99,49 @@ def radius(changes: Sequence[Change]) -> Iterator[str]:
             yield f"{kind:<13} {len(found) - _LISTED} more: `stowplan diff A B` lists them"
 
 
-def as_json(published: Published) -> str:
-    """Diagnostics, what was compiled and what became of it, for a program."""
-    compiled, outcome = published.compiled, published.outcome
+def warn_of_missing_profile(build: Path) -> None:
+    """Says so where build/active leads to a profile that the current build lacks: its consumers find nothing."""
+    profile = active(build)
+    if profile is not None and not _is_built(profile, build):
+        gone = f"build/active leads to the profile `{profile}`, which generation {current(build)} does not have"
+        remark(f"warning: {gone}: consumers find no registry; `stowplan use PROFILE` chooses another")
+
+
+def as_json(compiled: Compiled, verdict: Mapping[str, object]) -> str:
+    """Diagnostics, what was compiled, and the verdict on it, for a program."""
     found: dict[str, object] = json.loads(render("json", compiled.diagnostics, compiled.sources))
     if compiled.build is not None:
         found["digest"] = compiled.build.root.digest
         found["profiles"] = {name: len(entries) for name, entries in (compiled.entries or {}).items()}
-    if outcome is not None:
-        found["outcome"] = outcome.what.value
-        found["generation"] = outcome.current
-        found["changed"] = list(outcome.changed)
-        found["restart"] = [c.subject for c in published.changes if c.what == "changed" and c.restart]
-        found["no_restart"] = [c.subject for c in published.changes if c.what == "changed" and not c.restart]
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps({**found, **verdict}, indent=2, ensure_ascii=False)
+
+
+def published_verdict(published: Published, build: Path) -> dict[str, object]:
+    """What became of a compilation. `active` is this machine's profile, and whether the current build has it."""
+    outcome, profile = published.outcome, active(build)
+    if outcome is None:
+        return {}
+    return {
+        "outcome": outcome.what.value,
+        "generation": outcome.current,
+        "changed": list(outcome.changed),
+        **servers(published.changes),
+        "no_restart": [c.subject for c in published.changes if c.what == "changed" and c.server is None],
+        "active": None if profile is None else {"profile": profile, "built": _is_built(profile, build)},
+    }
+
+
+def compared_verdict(comparison: Comparison) -> dict[str, object]:
+    """Whether a compilation is what is current, and what it would change."""
+    return {
+        "up_to_date": comparison.is_up_to_date,
+        "generation": comparison.generation,
+        **document(comparison.changes),
+    }
+
+
+def _is_built(profile: str, build: Path) -> bool:
+    return (build / "current" / profile).is_dir()
 
 
 def _arguments(change: Change) -> str:

@@ -19,7 +19,7 @@ def roles_command(workspace: Workspace, profile: str | None, form: str) -> int:
     \b
     stowplan roles -p rtx-4080-16g
     """
-    compiled = workspace.compiled()
+    compiled = workspace.compiled(form)
     chosen = compiled.fleet.profiles[workspace.profile(profile, compiled)]
     entries = (compiled.entries or {}).get(chosen.name, ())
     found = roles.candidates(compiled.loaded, compiled.fleet.subjects, chosen, entries)

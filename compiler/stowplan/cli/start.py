@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, progress, remark, say, show
+from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, progress, remark, say, show
 from stowplan.cli.workspace import Workspace, complete_subject, format_option, pass_workspace, profile_option
 from stowplan.discover import Discovery, discover, write
 from stowplan.edit.project import start_project
 from stowplan.edit.stubs import stub
+from stowplan.nouns.names import taken, unsafe
 from stowplan.nouns.profile import Profile
 from stowplan.pipeline import Compiled, compile_tree
 from stowplan.read.subject import model_called
@@ -18,7 +19,8 @@ from stowplan.words.diagnostic import has_errors
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".", metavar="[DIR]")
 @click.option("-p", "--profile", default="my-gpu", show_default=True, metavar="PROFILE", help="Its first profile.")
-def init_command(folder: Path, profile: str) -> int:
+@pass_workspace
+def init_command(workspace: Workspace, folder: Path, profile: str) -> int:
     """Start a project in a folder.
 
     Made are profiles/ with one profile to fill in, models.d/ and build/. Files that are there stay as they are.
@@ -26,6 +28,9 @@ def init_command(folder: Path, profile: str) -> int:
     \b
     stowplan init serving -p rtx-4080-16g
     """
+    if (why := unsafe(profile) or taken(profile)) is not None:
+        raise click.UsageError(f"`{profile}` cannot name a profile: {why}")
+    folder = (workspace.folder or Path()) / folder
     made = start_project(folder, profile)
     for path in made:
         say(f"made {path}")
@@ -54,7 +59,7 @@ def discover_command(workspace: Workspace, paths: tuple[Path, ...], profile: str
     stowplan discover --check        is what is committed what the disk says?
     """
     compiled = compile_tree(workspace.project)
-    chosen = _sound_profile(workspace, compiled, profile)
+    chosen = _sound_profile(workspace, compiled, profile, form)
     engine = next(iter(sorted(chosen.engines)), "vllm")
     with progress() as tell:
         found = discover(
@@ -67,10 +72,12 @@ def discover_command(workspace: Workspace, paths: tuple[Path, ...], profile: str
             progress=tell,
         )
     show(found.diagnostics, compiled.sources, form)
-    for line in _told(found):
-        (say if form == "text" else remark)(line)
+    if not found.searched:
+        return USAGE
     if not check:
         write(workspace.project, found)
+    for line in _told(found):
+        (say if form == "text" else remark)(line)
     if has_errors(found.diagnostics):
         return PROBLEMS
     return DIFFERENCE if check and found.differs else OK
@@ -95,27 +102,29 @@ def new_command(workspace: Workspace, models: tuple[str, ...], profile: str | No
     from stowplan.edit.overlays import start_overlays
 
     compiled = compile_tree(workspace.project)
-    chosen = _sound_profile(workspace, compiled, profile)
+    chosen = _sound_profile(workspace, compiled, profile, "text")
+    unread = [problem for problem in compiled.diagnostics if problem.id == "unreadable-file"]
+    show(unread, compiled.sources, "text")
     if old is not None and old not in compiled.fleet.profiles:
         raise click.UsageError(f"there is no profile `{old}` to start from")
     started = start_overlays(workspace.project, compiled.loaded, _models(compiled, models), chosen, old)
     for overlay in started:
         say(f"made {overlay.file}" + (f"  ({'; '.join(overlay.left_out)})" if overlay.left_out else ""))
-    if not started:
+    if started:
+        say("next: look at them, then `stowplan check`")
+    elif not unread:
         say(f"nothing to start: every model has an overlay for {chosen.name}")
-        return OK
-    say("next: look at them, then `stowplan check`")
-    return OK
+    return PROBLEMS if unread else OK
 
 
-def _sound_profile(workspace: Workspace, compiled: Compiled, named: str | None) -> Profile:
+def _sound_profile(workspace: Workspace, compiled: Compiled, named: str | None, form: str) -> Profile:
     """The profile that is meant; problems of its own are shown and end the command."""
     name = workspace.profile(named, compiled)
     profile = compiled.fleet.profiles[name]
     files = {f"profiles/{each}.toml" for each in profile.names}
     own = [d for d in compiled.diagnostics if d.at is not None and d.at.file in files]
     if has_errors(own):
-        show(own, compiled.sources, "text")
+        show(own, compiled.sources, form)
         raise click.exceptions.Exit(PROBLEMS)
     return profile
 

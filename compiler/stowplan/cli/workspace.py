@@ -1,5 +1,6 @@
 """What every verb works on: the project, and which profile and subject are meant."""
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from stowplan.nouns.entry import Entry
 from stowplan.nouns.project import State
 from stowplan.pipeline import BUILD, Compiled, compile_tree
 from stowplan.read.profile import VARIABLE, choose
-from stowplan.read.subject import UnknownSubjectError, model_called, split, subject_called
+from stowplan.read.subject import UnknownSubjectError, model_called, profile_called, split, subject_called
+from stowplan.store.errors import StoreError
+from stowplan.store.generations import digests
 from stowplan.words.diagnostic import has_errors
 
 MARKS = ("models.d", "profiles")
@@ -55,11 +58,11 @@ class Workspace:
         """The profile that is meant. Raises ProfileNotChosenError."""
         return choose(self.build, named, os.environ.get(VARIABLE), compiled.fleet.profiles.keys())
 
-    def compiled(self) -> Compiled:
-        """The working tree, compiled in memory; with errors they are shown and the command ends."""
+    def compiled(self, form: str) -> Compiled:
+        """The working tree, compiled in memory; with errors they are shown in that form and the command ends."""
         compiled = compile_tree(self.project)
         if has_errors(compiled.diagnostics):
-            show(compiled.diagnostics, compiled.sources, "text")
+            show(compiled.diagnostics, compiled.sources, form)
             raise click.exceptions.Exit(PROBLEMS)
         return compiled
 
@@ -67,10 +70,8 @@ class Workspace:
         """The entry that SUBJECT means. Raises UnknownSubjectError, ProfileNotChosenError."""
         model, profile = split(subject)
         subjects, profiles = compiled.fleet.subjects, compiled.fleet.profiles
-        if profile is not None and profile not in profiles:
-            raise UnknownSubjectError(f"there is no profile `{profile}`; profiles: {', '.join(sorted(profiles))}")
-        wanted = profile or self._profile_of(model, named, compiled)
-        found = subject_called(model, choose(self.build, wanted, None, profiles.keys()), subjects)
+        wanted = self._profile_of(model, named, compiled) if profile is None else profile_called(profile, profiles)
+        found = subject_called(model, wanted, subjects)
         for entry in (compiled.entries or {}).get(found.profile.name, ()):
             if entry.subject is found:
                 return entry
@@ -97,17 +98,33 @@ def complete_profile(context: click.Context, _: click.Parameter, typed: str) -> 
 
 
 def complete_subject(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
-    """The project's models that begin with what was typed."""
-    return _stems(context, "models.d", "*/", typed)
+    """The project's models that begin with what was typed; after `MODEL/`, that model on each profile."""
+    model, slash, profile = typed.partition("/")
+    if not slash:
+        return _stems(context, "models.d", "*/", typed)
+    return [CompletionItem(f"{model}/{item.value}") for item in _stems(context, "profiles", "*.toml", profile)]
+
+
+def complete_generation(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The build's generations whose numbers begin with what was typed."""
+    try:
+        numbers = digests(_workspace(context).build)
+    except (NoProjectError, StoreError):
+        return []
+    return [CompletionItem(str(number)) for number in numbers if str(number).startswith(typed)]
 
 
 def _stems(context: click.Context, folder: str, pattern: str, typed: str) -> list[CompletionItem]:
-    workspace: Any = context.find_object(Workspace) or Workspace(context.find_root().params.get("folder"))
     try:
-        found = sorted((workspace.project / folder).glob(pattern))
+        found = sorted((_workspace(context).project / folder).glob(pattern))
     except NoProjectError:
         return []
     return [CompletionItem(path.name.removesuffix(".toml")) for path in found if path.name.startswith(typed)]
+
+
+def _workspace(context: click.Context) -> Workspace:
+    """The project that is meant so far: while a line is completed, no command has run."""
+    return context.find_object(Workspace) or Workspace(context.find_root().params.get("folder"))
 
 
 profile_option = click.option(
@@ -117,6 +134,20 @@ profile_option = click.option(
     shell_complete=complete_profile,
     help=f"The GPU profile; default: ${VARIABLE}, the one of `stowplan use`, or the only one.",
 )
+
+
+class Seconds(click.FloatRange):
+    """A time to wait, in seconds: none below 0, and `nan` is none."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """`value` as a number. Fails as click does."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 def format_option(*formats: str) -> Callable[[Command], Command]:

@@ -4,6 +4,7 @@ Sizes and depth are checked before anything is parsed. A link may lead elsewhere
 out of it. What cannot be read is a diagnostic.
 """
 
+import errno
 import json
 import os
 import re
@@ -21,6 +22,9 @@ KIB, MIB = 1 << 10, 1 << 20
 MAX_DEPTH = 64
 DIGEST_LIMIT = MIB
 """Files up to this size that are read whole anyway get a sha256 in the facts."""
+
+_READ = (".json", ".jinja", ".safetensors")
+"""How the names of the files end that facts are read from."""
 
 _BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
@@ -89,7 +93,10 @@ class Folder:
         return found
 
     def open(self, file: str) -> BinaryIO | None:
-        """A regular file of this folder, open for reading; None, and a problem noted, if it may not be."""
+        """A regular file of this folder, open for reading; None, and a problem noted, if it may not be.
+
+        One that cannot be opened, as a link in a circle, is an error only where facts are read from it.
+        """
         path = self.real / file
         try:
             if not path.resolve().is_relative_to(self.base):
@@ -100,7 +107,8 @@ class Folder:
             # O_NONBLOCK: opening a pipe that nobody writes must not wait for ever
             stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
         except (OSError, RuntimeError) as problem:  # RuntimeError: links in a circle
-            self._unreadable(file, getattr(problem, "strerror", None) or str(problem))
+            reason = getattr(problem, "strerror", None) or os.strerror(errno.ELOOP)
+            self._unreadable(file, reason, error if file.endswith(_READ) else warning)
             return None
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
@@ -141,10 +149,15 @@ class Folder:
         if len(content) <= DIGEST_LIMIT:
             self.digests[file] = sha256(content)
 
-    def _unreadable(self, file: str, reason: str) -> None:
+    def _unreadable(self, file: str, reason: str, told: Callable[..., Diagnostic] = error) -> None:
         hint = "download the file again"
         message = f"cannot read `{file}`: {reason}"
-        self.problems.append(error("unreadable-file", message, self.place(file), hint=hint))
+        self.problems.append(told("unreadable-file", message, self.place(file), hint=hint))
+
+
+def shown(name: str) -> str:
+    """`name` with `?` for every character that cannot be shown, as the bytes of a name that is no UTF-8."""
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def parse(content: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:

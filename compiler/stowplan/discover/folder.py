@@ -1,7 +1,6 @@
 """One model folder → its facts. What it is called and what was known before play no part."""
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from stowplan.discover.capabilities import capabilities
@@ -94,4 +93,4 @@ def _generation(folder: Folder) -> dict[str, Any]:
 def _is_scalar(value: Any) -> bool:
     if isinstance(value, bool) or is_plain(value):
         return True
-    return isinstance(value, (int, float)) and isfinite(value) and abs(value) < 1 << 53
+    return isinstance(value, (int, float)) and abs(value) < 1 << 53  # which no infinity is, and no NaN

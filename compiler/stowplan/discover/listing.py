@@ -8,7 +8,7 @@ folders are not followed. A name that cannot be shown is a warning.
 import os
 from collections.abc import Iterator
 
-from stowplan.discover.files import Folder
+from stowplan.discover.files import Folder, shown
 from stowplan.words.diagnostic import warning
 
 MAX_DEPTH = 4
@@ -40,8 +40,7 @@ def _walk(folder: Folder, below: str, depth: int) -> Iterator[tuple[str, int]]:
         if entry.name.startswith(".") or entry.name.endswith(_JUNK_SUFFIX):
             continue
         if not entry.name.isprintable():
-            shown = "".join(c if c.isprintable() else "?" for c in entry.name)
-            message = f"the file name `{shown}` holds characters that cannot be shown; it is left out"
+            message = f"the file name `{shown(entry.name)}` holds characters that cannot be shown; it is left out"
             hint = "rename or remove the file"
             folder.problems.append(warning("unsafe-path", message, folder.place(below), hint=hint))
             continue
@@ -59,7 +58,7 @@ def _walk(folder: Folder, below: str, depth: int) -> Iterator[tuple[str, int]]:
 
 def _link_size(folder: Folder, path: str) -> int | None:
     """The size of the file a link leads to; None for a link to a folder, or one that leads nowhere or out."""
-    if (folder.real / path).is_dir():
+    if os.path.isdir(folder.real / path):  # noqa: PTH112 - Path.is_dir raises where this user may not look
         return None
     stream = folder.open(path)
     if stream is None:

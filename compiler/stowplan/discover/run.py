@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stowplan.discover.files import Folder
+from stowplan.discover.files import Folder, shown
 from stowplan.discover.folder import facts as facts_of
 from stowplan.discover.known import known_models
 from stowplan.discover.match import Known, match
 from stowplan.discover.scan import Start, model_folders, starts
 from stowplan.nouns.facts import Facts, Location
 from stowplan.nouns.facts import write as sealed
-from stowplan.words.diagnostic import Diagnostic, Place, note, warning
+from stowplan.words.diagnostic import Diagnostic, Place, error, has_errors, note, warning
 
 What = Literal["new", "changed", "moved", "unchanged"]
 MODELS, FACTS_FILE = "models.d", "discovered.json"
@@ -41,12 +41,16 @@ class Stub:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """All that a scan found. `absent` are models whose facts are known and whose folder is not here."""
+    """All that a scan found. `absent` are models whose facts are known and whose folder is not here.
+
+    `searched` is False where a path to search is none: then nothing was read.
+    """
 
     models: tuple[Discovered, ...] = ()
     absent: tuple[str, ...] = ()
     stubs: tuple[Stub, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
+    searched: bool = True
 
     @property
     def differs(self) -> bool:
@@ -75,13 +79,22 @@ def discover(
     extends) exists. `progress` gets a line now and then.
     """
     begin, problems = starts(roots, paths)
+    if has_errors(problems):
+        return Discovery(diagnostics=tuple(problems), searched=False)
     found = _read(begin, problems, progress)
     known = known_models(project / MODELS)
     places = {name: model.location for name, model in known.items() if model.location is not None}
     occupied = {location for location in places.values() if _exists(location, roots)}
-    matched = sorted(match(found, known, occupied).items())
-    models = tuple(_discovered(project, name, facts, known.get(name)) for name, facts in matched)
-    missing = {name: places[name] for name in sorted(places.keys() - dict(matched))}
+    matched = match(found, known, occupied)
+    folders = (MODELS, *(f"{MODELS}/{name}" for name in sorted(matched)))
+    links = [folder for folder in folders if (project / folder).is_symlink()]
+    problems += map(_link, links)
+    models = tuple(
+        _discovered(project, name, facts, known.get(name))
+        for name, facts in sorted(matched.items())
+        if MODELS not in links and f"{MODELS}/{name}" not in links
+    )
+    missing = {name: places[name] for name in sorted(places.keys() - matched)}
     gone = {name: location for name, location in missing.items() if location not in occupied}
     absent = {name: location for name, location in gone.items() if _was_searched(location, begin)}
     problems += [_absence(name, location) for name, location in absent.items()]
@@ -121,11 +134,20 @@ def _read(begin: Sequence[Start], problems: list[Diagnostic], progress: Callable
             seen.add(real)
             folder = Folder(start.root, start.base, real.relative_to(start.base).as_posix())
             progress(f"reading {folder.root}:{folder.path}")
-            facts = facts_of(folder)
+            facts = _facts(folder)
             problems += folder.problems
             if facts is not None:
                 found[real] = facts
     return sorted(found.values(), key=lambda facts: (facts.location.root, facts.location.path))
+
+
+def _facts(folder: Folder) -> Facts | None:
+    try:
+        return facts_of(folder)
+    except OSError as problem:  # a folder that may be listed and not entered, a disk that fails
+        message = f"cannot read `{shown(str(problem.filename or folder.real))}`: {problem.strerror}"
+        folder.problems.append(error("unreadable-file", message, folder.place("")))
+        return None
 
 
 def _discovered(project: Path, name: str, facts: Facts, known: Known | None) -> Discovered:
@@ -142,12 +164,21 @@ def _discovered(project: Path, name: str, facts: Facts, known: Known | None) -> 
 
 
 def _exists(location: Location, roots: Mapping[str, Path]) -> bool:
-    return location.root in roots and (roots[location.root] / location.path).exists()
+    try:
+        return location.root in roots and (roots[location.root] / location.path).exists()
+    except OSError:  # this user may not look, so nobody can say that it is gone
+        return True
 
 
 def _was_searched(location: Location, begin: Sequence[Start]) -> bool:
     """Whether the search would have come by that location."""
     return any(s.root == location.root and (s.base / location.path).is_relative_to(s.folder) for s in begin)
+
+
+def _link(name: str) -> Diagnostic:
+    """What is said of a link in the place of models.d or a folder of it: nothing is written through one."""
+    message = f"cannot read `{name}`: it is a link; inputs are plain files in plain folders"
+    return error("unreadable-file", message, Place(name))
 
 
 def _absence(name: str, location: Location) -> Diagnostic:

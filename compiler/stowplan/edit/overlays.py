@@ -1,5 +1,6 @@
 """Starting the overlays of a profile: stubs, or copies of another profile's, less what cannot hold there."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,17 +27,20 @@ def start_overlays(
     """Write `<profile>.toml` for each of `models` (folders; none: all) that has none.
 
     `old` names the profile whose overlays are copied; a model without one there is left alone. Without
-    `old` a model with facts gets a stub. Raises OSError.
+    `old` a model with facts gets a stub. What has the file's name, a link that leads nowhere included, stays.
+    Raises OSError.
     """
     started = []
     for name, model in sorted(loaded.models.items()):
         path = project / "models.d" / name / f"{profile.name}.toml"
-        if (models and name not in models) or any(other in model.overlays for other in profile.names) or path.exists():
+        is_meant = not models or name in models
+        if not is_meant or any(other in model.overlays for other in profile.names) or os.path.lexists(path):
             continue
         made = _stub(model, profile) if old is None else _copy(project, model.overlays.get(old), profile)
         if made is not None:
             text, left_out = made
-            path.write_text(text, encoding="utf-8")
+            with path.open("x", encoding="utf-8", newline="") as file:
+                file.write(text)
             started.append(Started(path.relative_to(project).as_posix(), left_out))
     return started
 
@@ -49,10 +53,11 @@ def _stub(model: Model, profile: Profile) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _copy(project: Path, overlay: Document | None, profile: Profile) -> tuple[str, tuple[str, ...]] | None:
-    """The old overlay's text, comments and all, less the port and the engine that the new profile has not."""
+    """The old overlay's text, comments, line ends and all, less the port and engine that the new profile has not."""
     if overlay is None:
         return None
-    document = tomlkit.parse((project / overlay.file).read_text(encoding="utf-8"))
+    with (project / overlay.file).open(encoding="utf-8-sig", newline="") as file:
+        document = tomlkit.parse(file.read())
     left_out = []
     port, engine = document.get("port"), document.get("engine")
     if engine != EXTERNAL and isinstance(port, int) and not _has_port(profile, port):

@@ -1,5 +1,6 @@
 """The start of a project."""
 
+import os
 from pathlib import Path
 
 from stowplan.engines.flags import versions
@@ -43,7 +44,8 @@ def start_project(folder: Path, profile: str) -> list[Path]:
     for name, text in _FILES.items():
         path = folder / name.format(profile=profile)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_text(text.replace("{version}", versions("vllm")[-1]), encoding="utf-8")
+        if not os.path.lexists(path):
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text.replace("{version}", versions("vllm")[-1]))
             made.append(path)
     return made

@@ -10,7 +10,7 @@ from stowplan.words.diagnostic import Diagnostic
 
 
 class GitError(Exception):
-    """git is missing, the folder is no repository, or there is no such revision. Says which."""
+    """git is missing or cannot be run, the folder is no repository, or there is no such revision. Says which."""
 
 
 def read(project: Path, revision: str) -> tuple[Sources, list[Diagnostic]]:
@@ -80,6 +80,8 @@ def _git(project: Path, *arguments: str, stdin: bytes = b"") -> bytes:
         done = subprocess.run(command, capture_output=True, check=False, input=stdin, env={**os.environ, "LC_ALL": "C"})
     except FileNotFoundError:
         raise GitError("git is not installed") from None
+    except OSError as problem:
+        raise GitError(f"git cannot be run: {problem.strerror}") from None
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode(errors="replace").strip()

@@ -1,16 +1,19 @@
-"""What differs between two builds: values, arguments, and which servers need a restart."""
+"""What differs between two builds: values, arguments, and what that asks of the servers."""
 
 import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stowplan.read.registry import Row, Rows
 
 _ARGUMENTS = ("backend_config.argv", "backend_config.extra_args")
 _DIGESTS = ("metadata.launch_digest",)
+
+
+Asked = Literal["restart", "stop", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,16 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One subject that differs. `removed` and `added` are options of its command line."""
+    """One subject that differs. `removed` and `added` are options of its command line.
+
+    `server` is what its server must do to run as `after` says; None where nothing of ours starts one, and
+    where the one that runs may go on.
+    """
 
     subject: str
     name: str
     what: Literal["added", "removed", "changed"]
-    restart: bool
+    server: Asked | None
     values: tuple[Value, ...] = ()
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -48,23 +55,31 @@ def diff(before: Rows, after: Rows) -> tuple[Change, ...]:
 def text(changes: tuple[Change, ...]) -> str:
     """The changes for a person, one subject after the other, and a line that counts them."""
     blocks = ["\n".join(_block(change)) for change in changes]
-    restarts = sum(change.restart and change.what == "changed" for change in changes)
     if not changes:
         return "no difference\n"
     count = f"{len(changes)} subject{'s' if len(changes) != 1 else ''} differ{'s' if len(changes) == 1 else ''}"
-    last = (
-        f"{restarts} need{'s' if restarts == 1 else ''} a restart" if restarts else "no running server needs a restart"
-    )
-    return "\n\n".join([*blocks, f"{count}; {last}"]) + "\n"
+    asked = ", ".join(f"{len(subjects)} to {what}" for what, subjects in servers(changes).items() if subjects)
+    return "\n\n".join([*blocks, f"{count}; {asked or 'no running server needs a restart'}"]) + "\n"
 
 
 def as_json(changes: tuple[Change, ...]) -> str:
     """The changes for a program."""
-    return json.dumps({"changes": [asdict(change) for change in changes]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(changes), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(changes: tuple[Change, ...]) -> dict[str, Any]:
+    """The changes, and which subjects' servers are to restart, to stop and to start."""
+    return {"changes": [asdict(change) for change in changes], **servers(changes)}
+
+
+def servers(changes: tuple[Change, ...]) -> dict[str, list[str]]:
+    """What is asked of servers, and of whose."""
+    return {asked: [change.subject for change in changes if change.server == asked] for asked in get_args(Asked)}
 
 
 def _block(change: Change) -> Iterator[str]:
-    note = {"added": "new", "removed": "gone"}.get(change.what, "needs a restart" if change.restart else "no restart")
+    asked = {None: "no restart", "restart": "needs a restart"}.get(change.server, f"to {change.server}")
+    note = {"added": "new", "removed": "gone"}.get(change.what, asked)
     yield f"{change.subject}  {note}"
     yield from (f"  - {option}" for option in change.removed)
     yield from (f"  + {option}" for option in change.added)
@@ -79,17 +94,25 @@ def _by_subject(registries: Rows) -> dict[str, Row]:
 def _change(subject: str, before: Row | None, after: Row | None) -> Change | None:
     if before == after:
         return None
+    asked = _asked(_digest(before), _digest(after))
     if before is None or after is None:
         row = after if before is None else before
         assert row is not None
-        launched = "launch_digest" in row["metadata"]
-        return Change(subject, row["name"], "added" if before is None else "removed", restart=launched)
+        return Change(subject, row["name"], "added" if before is None else "removed", asked)
     one, other = dict(_flat(before)), dict(_flat(after))
     paths = [path for path in sorted(one.keys() | other.keys()) if path not in (*_ARGUMENTS, *_DIGESTS)]
     values = tuple(Value(path, one.get(path), other.get(path)) for path in paths if one.get(path) != other.get(path))
     removed, added = _arguments(_argv(before), _argv(after))
-    restart = _digest(before) != _digest(after)
-    return Change(subject, after["name"], "changed", restart, values, removed, added)
+    return Change(subject, after["name"], "changed", asked, values, removed, added)
+
+
+def _asked(before: str | None, after: str | None) -> Asked | None:
+    """What the launch digests before and after ask of the server; None is that of no launch."""
+    if before == after:
+        return None
+    if before is None:
+        return "start"
+    return "stop" if after is None else "restart"
 
 
 def _arguments(before: list[str], after: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -119,8 +142,8 @@ def _argv(row: Row) -> list[str]:
     return list(config.get("argv") or config["extra_args"])
 
 
-def _digest(row: Row) -> str | None:
-    found: str | None = row["metadata"].get("launch_digest")
+def _digest(row: Row | None) -> str | None:
+    found: str | None = None if row is None else row["metadata"].get("launch_digest")
     return found
 
 

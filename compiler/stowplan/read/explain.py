@@ -9,6 +9,7 @@ from typing import Any
 from stowplan.engines.flags import flag_table
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.launch import Token
+from stowplan.nouns.project import Removal
 from stowplan.words.keypath import KeyPath, format_keypath, parse_keypath
 from stowplan.words.layered import UNSET, Layer, Leaf, Origin, find, leaves
 
@@ -64,11 +65,12 @@ def explain(entry: Entry, where: Where) -> Explanation:
     started = entry.launch
     engine = subject.engine
     flags = () if engine is None else (engine.kind,)
-    others = [(path, leaf) for path, leaf in leaves(subject.settings) if path[0] not in (*flags, "env")]
-    shown = dict(others)
+    shown: dict[KeyPath, Explained] = {
+        path: _value(path, leaf, where) for path, leaf in leaves(subject.settings) if path[0] not in (*flags, "env")
+    }
     for name, origins in entry.origins.items():
         if (name,) not in shown and origins:
-            shown[(name,)] = origins[0]
+            shown[(name,)] = _resolved(name, entry, where)
     return Explanation(
         subject=subject.name,
         name=entry.name,
@@ -77,11 +79,8 @@ def explain(entry: Entry, where: Where) -> Explanation:
             Explained(f"{variable.name}={variable.value}", _chains(variable.origins, where))
             for variable in (() if started is None else started.env)
         ),
-        values=tuple(_value(path, leaf, where) for path, leaf in sorted(shown.items(), key=lambda item: str(item[0]))),
-        removed=tuple(
-            Explained(format_keypath(removal.path), (_removal(removal.by, removal.took, where),))
-            for removal in subject.removed
-        ),
+        values=tuple(item for _, item in sorted(shown.items(), key=lambda item: str(item[0]))),
+        removed=tuple(_removed(removal, where) for removal in subject.removed),
         corrected=tuple(
             _value(path, leaf, where) for path, leaf in leaves(subject.facts_tree) if leaf.layer is Layer.CORRECTED
         ),
@@ -90,7 +89,7 @@ def explain(entry: Entry, where: Where) -> Explanation:
 
 
 def explain_key(entry: Entry, key: str, where: Where) -> Explanation:
-    """One key of an entry: a setting's path, a flag's bare name, or a fact's path.
+    """One key of an entry: a setting's path, a flag's bare name, or a fact's path, with what was corrected about it.
 
     Raises ValueError if it is no path.
     """
@@ -98,31 +97,27 @@ def explain_key(entry: Entry, key: str, where: Where) -> Explanation:
     path: KeyPath = parse_keypath(key.removeprefix("--"))
     kind = subject.engine.kind if subject.engine is not None else None
     paths = [path] if kind is None else [path, (kind, *path)]
-    found = [
-        (place, here)
-        for tree in (subject.settings, subject.facts_tree)
-        for here in paths
-        if (place := find(tree, here)) is not None
-    ]
-    if not found:
-        removed = tuple(
-            Explained(format_keypath(r.path), (_removal(r.by, r.took, where),))
-            for r in subject.removed
-            if r.path in paths
-        )
-        said = None if removed else _unsaid(path, kind, entry)
-        return Explanation(subject.name, entry.name, removed=removed, said=said)
-    node, here = found[0]
-    below = [(here, node)] if isinstance(node, Leaf) else [((*here, *rest), leaf) for rest, leaf in leaves(node)]
-    mine = {id(leaf) for _, leaf in below}
+    below = _below(entry, paths)
+    made = entry.origins.get(str(path[0]), ()) if not below and len(path) == 1 else ()
+    mine = {id(leaf) for leaf in (*made, *(leaf for _, leaf in below))}
     became = [
-        option for option in _options(entry) if any(id(leaf) in mine for token in option for leaf in token.origins)
+        option
+        for option in _options(entry)
+        if (kind, _flag(option)) in (path, paths[-1]) or any(id(leaf) in mine for t in option for leaf in t.origins)
     ]
+    values = [_value(here, leaf, where) for here, leaf in below if leaf.layer is not Layer.CORRECTED]
+    values += [_resolved(str(path[0]), entry, where)] if made else []
+    removed = [] if below else [removal for removal in subject.removed if removal.path in paths]
+    corrections = [(here, leaf) for here, leaf in below if leaf.layer is Layer.CORRECTED]
     return Explanation(
         subject.name,
         entry.name,
         arguments=tuple(_option(option, where) for option in became),
-        values=tuple(_value(path, leaf, where) for path, leaf in below),
+        values=tuple(values),
+        removed=tuple(_removed(removal, where) for removal in removed),
+        corrected=tuple(_value(here, leaf, where) for here, leaf in corrections),
+        because=subject.because if corrections else None,
+        said=None if became or values or removed or corrections else _unsaid(path, kind, entry),
     )
 
 
@@ -172,6 +167,16 @@ def _item(item: Explained, width: int) -> Iterator[str]:
         yield head
 
 
+def _below(entry: Entry, paths: Iterable[KeyPath]) -> list[tuple[KeyPath, Leaf]]:
+    """The first that there is of these settings and facts: itself, or every leaf of the table."""
+    for tree in (entry.subject.settings, entry.subject.facts_tree):
+        for path in paths:
+            node = find(tree, path)
+            if node is not None:
+                return [(path, node)] if isinstance(node, Leaf) else [((*path, *at), leaf) for at, leaf in leaves(node)]
+    return []
+
+
 def _unsaid(path: KeyPath, kind: str | None, entry: Entry) -> str:
     name = format_keypath(path)
     engine = entry.subject.engine
@@ -192,6 +197,11 @@ def _options(entry: Entry) -> tuple[tuple[Token, ...], ...]:
     return (*((token,) for token in entry.launch.command), *entry.launch.address, *entry.launch.options)
 
 
+def _flag(option: tuple[Token, ...]) -> str:
+    """The bare name of an option's flag."""
+    return option[0].text.partition("=")[0].removeprefix("--")
+
+
 def _option(option: tuple[Token, ...], where: Where) -> Explained:
     origins = dict.fromkeys(origin_id for token in option for origin_id in map(id, token.origins))
     by_id = {id(leaf): leaf for token in option for leaf in token.origins}
@@ -202,13 +212,27 @@ def _value(path: KeyPath, leaf: Leaf, where: Where) -> Explained:
     return Explained(f"{format_keypath(path)} = {_says(leaf.value)}", _chains((leaf,), where))
 
 
+def _resolved(name: str, entry: Entry, where: Where) -> Explained:
+    """A value that is made from others: the port from the profile's range, a path from a root and what lies below."""
+    value = {
+        "name": entry.name,
+        "display-name": entry.display_name,
+        "served-name": entry.served_name,
+        "host": entry.host,
+        "port": entry.port,
+        "model-path": entry.model_path,
+    }[name]
+    return Explained(f"{name} = {_says(value)}", _chains(entry.origins[name], where))
+
+
 def _chains(origins: Iterable[Leaf], where: Where) -> tuple[tuple[Source, ...], ...]:
     return tuple(tuple(_source(leaf, where) for leaf in top.chain()) for top in origins)
 
 
-def _removal(by: Leaf, took: Leaf, where: Where) -> tuple[Source, ...]:
+def _removed(removal: Removal, where: Where) -> Explained:
+    by, took = removal.by, removal.took
     first = Source("unset", LAYERS[by.layer], where(by.origin), format_keypath(by.origin.key))
-    return (first, *(_source(leaf, where) for leaf in took.chain()))
+    return Explained(format_keypath(removal.path), ((first, *(_source(leaf, where) for leaf in took.chain())),))
 
 
 def _source(leaf: Leaf, where: Where) -> Source:

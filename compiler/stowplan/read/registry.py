@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stowplan.nouns.artifact import FORMAT, MANIFEST
+from stowplan.nouns.artifact import MANIFEST
+from stowplan.read.format import UnreadableBuildError, refuse_newer
+
+__all__ = ["REGISTRY", "Row", "Rows", "UnreadableBuildError", "launches", "launches_of", "manifest", "rows", "rows_of"]
 
 REGISTRY = "model_registry.json"
 Row = Mapping[str, Any]
@@ -18,24 +21,15 @@ Rows = Mapping[str, tuple[Row, ...]]
 """Profile → the entries of its registry."""
 
 
-class UnreadableBuildError(Exception):
-    """A build that is not there, not whole, or of a newer format. Says which, and what to do."""
-
-
 def manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a build or of one profile in it. Raises UnreadableBuildError."""
     try:
-        content: Any = json.loads((folder / MANIFEST).read_bytes())
+        content: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise UnreadableBuildError(f"there is no build at `{folder}`; run `stowplan compile`") from None
     except (OSError, ValueError) as problem:
         raise UnreadableBuildError(f"cannot read `{folder / MANIFEST}`: {problem}") from None
-    form = content.get("format") if isinstance(content, dict) else None
-    if not isinstance(content, dict) or not isinstance(form, int):
-        raise UnreadableBuildError(f"`{folder / MANIFEST}` is no manifest: it has no `format`")
-    if form > FORMAT:
-        message = f"`{folder}` has format {form}; this Stowplan reads up to {FORMAT}: install a newer one"
-        raise UnreadableBuildError(message)
+    refuse_newer(folder, content)
     return content
 
 

@@ -1,14 +1,14 @@
 """SUBJECT as written on a command line: `MODEL[/PROFILE]`, MODEL being a folder, a registry name or an alias."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from stowplan.nouns.project import Subject
 from stowplan.words.names import fold
 
 
 class UnknownSubjectError(Exception):
-    """No model answers to that name. Says which come close."""
+    """No model, or no profile of it, answers to that name. Says which come close, or which there are."""
 
 
 def split(text: str) -> tuple[str, str | None]:
@@ -43,9 +43,20 @@ def subject_called(model: str, profile: str, subjects: Sequence[Subject]) -> Sub
     profiles = {subject.profile.name: subject for subject in subjects if subject.model == folder}
     if profile in profiles:
         return profiles[profile]
-    raise UnknownSubjectError(
-        f"`{folder}` has no overlay for profile `{profile}`; it has: {', '.join(sorted(profiles))}"
-    )
+    raise no_overlay(folder, profile, profiles)
+
+
+def profile_called(name: str, profiles: Collection[str]) -> str:
+    """`name`, which a SUBJECT says, if it is one of `profiles`. Raises UnknownSubjectError."""
+    if name in profiles:
+        return name
+    raise UnknownSubjectError(f"there is no profile `{name}`; profiles: {', '.join(sorted(profiles)) or 'none'}")
+
+
+def no_overlay(model: str, profile: str, has: Iterable[str]) -> UnknownSubjectError:
+    """The error of a model that is not on `profile`, though on those that it `has`."""
+    listed = ", ".join(sorted(has)) or "none"
+    return UnknownSubjectError(f"`{model}` has no overlay for profile `{profile}`; it has: {listed}")
 
 
 def _listing(names: Iterable[tuple[str, str]]) -> str:

@@ -4,6 +4,7 @@ The law: a file is created once and never written again; a name changes by a ren
 step relies on is on the disk, not only in memory, before that step begins.
 """
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,10 +14,16 @@ _RENAME_EXCHANGE = 2
 
 
 def make_folder(path: Path) -> None:
-    """Makes the folder `path` where it is missing, and the folders above it, and keeps them over a power cut."""
+    """Makes the folder `path` where it is missing, and the folders above it, and keeps them over a power cut.
+
+    NotADirectoryError if something else has that name.
+    """
     if not path.is_dir():
         make_folder(path.parent)
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", str(path)) from None
         sync(path.parent)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 _ADVICE = {
     errno.EACCES: "give this user the right to do so",
     errno.EPERM: "give this user the right to do so",
+    errno.ENOTDIR: "move away what is in the place of a folder",
     errno.EROFS: "mount the file system writable",
     errno.ENOSPC: "free some space, then run this again",
     errno.EDQUOT: "free some space, then run this again",
@@ -34,12 +35,13 @@ class LockTimeoutError(StoreError):
 def told(doing: str, path: Path) -> Iterator[None]:
     """Turns an OSError into a StoreError: `cannot <doing> <path>`, the system's reason, and advice if there is any.
 
-    A path that the OSError itself names is more exact and goes before `path`.
+    A path that the OSError itself names is more exact and goes before `path`; of two, that is the one which was
+    to be made (of a link, its name and not its target).
     """
     try:
         yield
     except OSError as problem:
         advice = _ADVICE.get(problem.errno or 0)
         reason = problem.strerror or str(problem)
-        message = f"cannot {doing} `{problem.filename or path}`: {reason}"
+        message = f"cannot {doing} `{problem.filename2 or problem.filename or path}`: {reason}"
         raise StoreError(f"{message}; {advice}" if advice else message) from problem

@@ -3,7 +3,7 @@
 The law: `generations/<n>` is a link that is made once, by a step that fails where the name is taken, and
 never changed; so a number, once it names a build, names no other. What happened is one line each of
 `generations/log.jsonl`, which is only ever added to. A line that a crash cut off counts as not written:
-the next one begins on a line of its own, and readers pass over the stump.
+the next one begins on a line of its own, and readers pass over the stump, as over whatever else is no such line.
 
     generations/41 -> ../store/<digest of a root object>
     current -> generations/41
@@ -166,12 +166,21 @@ def _numbers(build: Path) -> list[int]:
 def _event(line: bytes) -> Generation | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    match found:
-        case {"number": int(number), "digest": str(digest), "action": "publish" | "rollback" as action}:
-            changed = tuple(found.get("changed", ()))
-            return Generation(number, digest, action, found.get("time"), found.get("who"), found.get("commit"), changed)
+    if not isinstance(found, dict) or isinstance(found.get("number"), bool):
+        return None
+    match {"time": None, "who": None, "commit": None, "changed": [], **found}:
+        case {
+            "number": int(number),
+            "digest": str(digest),
+            "action": "publish" | "rollback" as action,
+            "time": str() | None as when,
+            "who": str() | None as who,
+            "commit": str() | None as commit,
+            "changed": [*changed],
+        } if all(isinstance(subject, str) for subject in changed):
+            return Generation(number, digest, action, when, who, commit, tuple(changed))
     return None
 
 

@@ -12,7 +12,7 @@ from discover_cases import CONFIGS, LLAMA, ONE_LAYER, header, write_folder, writ
 from stowplan.discover.files import Folder
 from stowplan.discover.folder import facts
 from stowplan.nouns.facts import Embedding, Facts, ModelSource, Template, Tokenizer
-from stowplan.words.diagnostic import Diagnostic
+from stowplan.words.diagnostic import Diagnostic, Place
 
 FIXTURES = Path(__file__).parents[4] / "shared/fixtures/model-folders"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -291,7 +291,9 @@ class TestFiles:
         assert found.generation == {"eos_token_id": [1, 2], "temperature": 0.7}
         assert found.tokenizer == Tokenizer(kind="Qwen2Tokenizer")
 
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**40, "a\nb", {"a": 1}, [[1]], "\ud800"])
+    @pytest.mark.parametrize(
+        "value", [float("nan"), float("inf"), 10**40, -(10**400), "a\nb", {"a": 1}, [[1]], "\ud800"]
+    )
     def test_odd_generation_defaults_are_left_out(self, model: Path, value: Any) -> None:
         (model / "generation_config.json").write_text(json.dumps({"temperature": value}))
         found, (problem,) = read(model)
@@ -354,6 +356,26 @@ class TestHarm:
         (model / "config.json").unlink()
         (model / "config.json").symlink_to("config.json")
         assert read(model)[0] is None
+
+    @pytest.mark.parametrize("file", ["loop", "README.md", "LICENSE", "images/cat.png"])
+    def test_a_link_in_a_circle_that_nobody_needs_is_left_out(self, model: Path, file: str) -> None:
+        (model / file).parent.mkdir(exist_ok=True)
+        (model / file).symlink_to((model / file).name)
+        found, problems = read(model)
+        assert found is not None
+        assert {(p.id, p.severity, p.at) for p in problems} == {
+            ("unreadable-file", "warning", Place(f"weights:Org/Model/{file}"))
+        }
+        assert [listed.path for listed in found.files] == ["config.json", "model.safetensors"]
+
+    @pytest.mark.parametrize("file", ["more.safetensors", "tokenizer_config.json", "chat_template.jinja"])
+    def test_a_link_in_a_circle_where_facts_are_read_from_is_an_error(self, model: Path, file: str) -> None:
+        (model / file).symlink_to(file)
+        found, problems = read(model)
+        assert found is None
+        assert {(p.id, p.severity, p.at) for p in problems} == {
+            ("unreadable-file", "error", Place(f"weights:Org/Model/{file}"))
+        }
 
     def test_names_that_cannot_be_shown_are_left_out(self, model: Path) -> None:
         (model / "evil\n\u202e.txt").write_text("")

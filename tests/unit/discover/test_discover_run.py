@@ -10,6 +10,7 @@ from discover_cases import CONFIGS, LLAMA, header, write_folder, write_weights
 
 from stowplan.discover import Discovery, discover, write
 from stowplan.nouns.facts import Facts
+from stowplan.words.diagnostic import Place
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 import tiny_model
@@ -207,12 +208,17 @@ def test_a_path_outside_the_roots_is_refused_with_the_line_to_add(project: Path,
     write_folder(tmp_path / "elsewhere/Org/Model", LLAMA)
     found = run(project, weights, tmp_path / "elsewhere")
     assert ids(found) == ["outside-roots"]
+    assert not found.searched
     assert f'models = "{tmp_path}/elsewhere"' in (found.diagnostics[0].hint or "")
     assert tree(project) == {}
 
 
-def test_a_path_that_is_no_folder(project: Path, weights: Path) -> None:
-    assert ids(run(project, weights, weights / "nowhere")) == ["no-models"]
+def test_a_path_that_is_no_folder_keeps_the_others_from_being_read(project: Path, weights: Path) -> None:
+    (weights / "loop").symlink_to("loop")
+    for path in ("nowhere", "loop", "Org/Plain/config.json"):
+        found = run(project, weights, weights / "Org", weights / path)
+        assert (ids(found), found.searched) == (["no-models"], False)
+    assert tree(project) == {}
 
 
 def test_a_root_that_is_not_there_and_one_that_is_empty(project: Path, tmp_path: Path) -> None:
@@ -230,6 +236,43 @@ def test_links_to_folders_are_not_followed(project: Path, weights: Path, tmp_pat
     assert told(found) == {"plain": "new", "qwen3-vl-8b": "new"}
     assert ids(found) == ["unsafe-path"]
     assert found.diagnostics[0].severity == "warning"
+
+
+def test_a_link_in_a_circle_beside_model_folders_hides_none(project: Path, weights: Path) -> None:
+    (weights / "loop").symlink_to("loop")
+    assert set(told(run(project, weights))) == {"plain", "qwen3-vl-8b"}
+
+
+@pytest.mark.parametrize("name", [b"not \xff utf-8", b"two\nlines", b"\x1b[31mred"])
+def test_a_folder_whose_name_cannot_be_shown_is_left_out(project: Path, weights: Path, name: bytes) -> None:
+    odd = write_folder(weights / os.fsdecode(name) / "Model", LLAMA).parent
+    for paths in ((), (odd / "Model", weights)):
+        found = run(project, weights, *paths)
+        assert [model.name for model in found.models] == ["plain", "qwen3-vl-8b"]
+        assert {(p.id, p.severity) for p in found.diagnostics} == {("unsafe-path", "warning")}
+        assert all((p.message + p.at.file).isprintable() for p in found.diagnostics if p.at is not None)
+
+
+@pytest.mark.parametrize("linked", ["models.d", "models.d/plain"])
+def test_nothing_is_written_through_a_link(project: Path, weights: Path, tmp_path: Path, linked: str) -> None:
+    run(project, weights)
+    (project / linked).rename(tmp_path / "elsewhere")
+    (project / linked).symlink_to(tmp_path / "elsewhere")
+    for file in (*tmp_path.glob("elsewhere/**/discovered.json"), *tmp_path.glob("elsewhere/**/rtx.toml")):
+        file.write_text("other")
+    before = tree(tmp_path / "elsewhere")
+    (problem,) = run(project, weights).diagnostics
+    assert (problem.id, problem.severity, problem.at) == ("unreadable-file", "error", Place(linked))
+    assert problem.message == f"cannot read `{linked}`: it is a link; inputs are plain files in plain folders"
+    assert tree(tmp_path / "elsewhere") == before
+
+
+def test_a_link_that_leads_nowhere_is_not_made_a_models_folder(project: Path, weights: Path, tmp_path: Path) -> None:
+    (project / "models.d").mkdir()
+    (project / "models.d/plain").symlink_to(tmp_path / "nowhere")
+    found = run(project, weights)
+    assert (told(found), ids(found)) == ({"qwen3-vl-8b": "new"}, ["unreadable-file"])
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_path_through_a_link_is_where_it_leads(project: Path, weights: Path, tmp_path: Path) -> None:

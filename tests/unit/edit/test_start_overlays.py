@@ -48,6 +48,36 @@ def test_what_is_there_is_never_touched(project: Path) -> None:
     assert (project / "models.d/qwen/a100.toml").read_text() == "# mine\n"
 
 
+def test_a_link_that_leads_nowhere_is_not_written_through(project: Path) -> None:
+    (project / "models.d/qwen/a100.toml").symlink_to(project / "elsewhere.toml")
+    done = stowplan(project, "new", "-p", "a100")
+    assert (done.code, done.out) == (1, "")
+    assert "cannot read `models.d/qwen/a100.toml`: it is a link" in done.err
+    assert not (project / "elsewhere.toml").exists()
+
+
+@pytest.mark.parametrize("old", [(), ("--from", "rtx")])
+def test_a_model_folder_that_is_a_link_is_refused_and_the_rest_is_started(project: Path, old: tuple[str, ...]) -> None:
+    (project / "models.d/qwen").rename(project / "elsewhere")
+    (project / "models.d/qwen").symlink_to(project / "elsewhere")
+    (project / "models.d/llama").mkdir()
+    (project / "models.d/llama/discovered.json").write_bytes(facts("meta/Llama"))
+    (project / "models.d/llama/rtx.toml").write_text("port = 24001\n")
+    done = stowplan(project, "new", "-p", "a100", *old)
+    assert done.code == 1
+    assert "cannot read `models.d/qwen`: it is a link; inputs are plain files in plain folders" in done.err
+    assert "made models.d/llama/a100.toml" in done.out
+    assert not (project / "elsewhere/a100.toml").exists()
+
+
+def test_from_an_overlay_with_a_byte_order_mark_and_windows_line_ends(project: Path) -> None:
+    text = "\ufeffport = 24002\r\n[vllm]\r\nmax-model-len = 4096  # as measured\r\n"
+    (project / OVERLAY).write_bytes(text.encode())
+    done = stowplan(project, "new", "-p", "a100", "--from", "rtx")
+    assert (done.code, done.err) == (0, "")
+    assert (project / "models.d/qwen/a100.toml").read_bytes() == b"[vllm]\r\nmax-model-len = 4096  # as measured\r\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -70,3 +100,28 @@ def test_a_new_project_compiles_as_it_is(tmp_path: Path) -> None:
     again = stowplan(tmp_path, "init", "serving", "-p", "card")
     assert "everything was there already" in again.out
     assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_new_project_lies_below_the_folder_that_is_named(tmp_path: Path) -> None:
+    done = stowplan(tmp_path, "-C", "there", "init", "serving", "-p", "card")
+    assert (done.code, done.err) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert (tmp_path / "there/serving/profiles/card.toml").is_file()
+    assert stowplan(tmp_path, "-C", "there", "init", "-p", "card").code == 0
+    assert (tmp_path / "there/profiles/card.toml").is_file()
+
+
+@pytest.mark.parametrize("name", ["../outside", "a b", "", ".hidden", "x.tmp", "base", "manifest.json"])
+def test_a_new_project_takes_no_profile_that_compile_would_refuse(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    done = stowplan(tmp_path / "in", "init", "-p", name)
+    assert done.code == 2
+    assert f"`{name}` cannot name a profile: " in done.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["in"]
+
+
+def test_a_new_project_writes_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/card.toml").symlink_to(tmp_path / "elsewhere.toml")
+    stowplan(tmp_path, "init", "-p", "card")
+    assert not (tmp_path / "elsewhere.toml").exists()

@@ -260,6 +260,20 @@ def test_a_machine_without_git_is_named(project: Path, monkeypatch: pytest.Monke
         read_git(project, "HEAD")
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_a_git_that_cannot_be_run_is_named(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    commit(project)
+    program = tmp_path_factory.mktemp("bin") / "git"
+    program.write_bytes(b"\0 no program")
+    program.chmod(mode)
+    monkeypatch.setenv("PATH", str(program.parent))
+    with pytest.raises(GitError, match="git cannot be run: "):
+        read_git(project, "HEAD")
+    assert head(project) is None
+
+
 def test_a_repository_that_lacks_a_file_is_no_empty_file(project: Path) -> None:
     commit(project)
     blob = git(project, "rev-parse", "HEAD:models.d/a/rtx.toml")

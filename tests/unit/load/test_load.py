@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from sources import BASE, FACTS, OVERLAY, PROFILE, PROFILE_TEXT, brief, facts, found, sources
 from stowplan.nouns.facts import seal
+from stowplan.stages.check import check
 from stowplan.stages.load import load
+from stowplan.stages.merge import merge
 from stowplan.words.diagnostic import Diagnostic, Place
 
 
@@ -225,6 +227,22 @@ def test_what_hangs_on_a_profile_of_a_bad_name_stays_quiet() -> None:
     assert [p.id for p in found(files)] == ["unsafe-name"]
 
 
+@pytest.mark.parametrize("unread", [PROFILE, "profiles"])
+def test_what_hangs_on_a_profile_that_cannot_be_read_stays_quiet(unread: str) -> None:
+    project, malformed = load(sources({PROFILE: None}), [unread])
+    fleet, unmerged = merge(project)
+    assert [*malformed, *unmerged, *check(project, fleet)] == []
+
+
+@pytest.mark.parametrize("unread", [BASE, FACTS])
+def test_what_hangs_on_a_file_that_cannot_be_read_stays_quiet(unread: str) -> None:
+    files: dict[str, str | bytes | None] = {OVERLAY: 'unset = ["env.X"]\n', unread: None}
+    told = {p.id for p in found(files)} & {"facts-missing", "unset-nothing"}
+    project, malformed = load(sources(files), [unread])
+    fleet, unmerged = merge(project)
+    assert told > {p.id for p in [*malformed, *unmerged, *check(project, fleet)]}
+
+
 def test_a_file_beside_the_models_belongs_to_none() -> None:
     (problem,) = problems("models.d/rtx.toml", "")
     assert brief([problem]) == [("orphan-overlay", "models.d/rtx.toml", ())]
@@ -260,6 +278,17 @@ def test_facts_that_no_scan_wrote_are_refused(content: bytes, id_: str) -> None:
     seen = problems(FACTS, content)
     assert [p.id for p in seen] == [id_]
     assert all(p.at is not None and p.at.file == FACTS and "``" not in p.message for p in seen)
+
+
+@pytest.mark.parametrize("form", [0, -1, True, 1.0, "1", None])
+def test_facts_of_no_format_there_ever_was_are_refused(form: Any) -> None:
+    (problem,) = problems(FACTS, known(format=form))
+    assert (problem.id, problem.at) == ("facts-unreadable", Place(FACTS, ("format",)))
+    assert problem.message.startswith("`format` wants 1, not ")
+
+
+def test_facts_nested_too_deeply_are_told_so_in_plain_words() -> None:
+    assert [p.message for p in problems(FACTS, b"[" * 100_000)] == ["not JSON: nested too deeply"]
 
 
 def test_facts_of_a_newer_stowplan_of_the_same_format_are_read() -> None:

@@ -1,4 +1,4 @@
-"""diff: values that differ, options of the command line that went and came, and who needs a restart."""
+"""diff: values that differ, options of the command line that went and came, and what is asked of servers."""
 
 from collections import Counter
 from typing import Any
@@ -30,11 +30,11 @@ def test_a_changed_option_goes_and_comes_and_needs_a_restart() -> None:
     before = {"rtx": (row(extra=["--max-model-len", "4096", "--enforce-eager"]),)}
     after = {"rtx": (row(digest="two", extra=["--max-model-len", "8192", "--enforce-eager"]),)}
     assert diff(before, after) == (
-        Change("qwen/rtx", "qwen", "changed", True, (), ("--max-model-len 4096",), ("--max-model-len 8192",)),
+        Change("qwen/rtx", "qwen", "changed", "restart", (), ("--max-model-len 4096",), ("--max-model-len 8192",)),
     )
     assert text(diff(before, after)) == (
         "qwen/rtx  needs a restart\n  - --max-model-len 4096\n  + --max-model-len 8192\n\n"
-        "1 subject differs; 1 needs a restart\n"
+        "1 subject differs; 1 to restart\n"
     )
 
 
@@ -42,23 +42,33 @@ def test_a_value_that_starts_nothing_anew() -> None:
     before = {"rtx": (row(generation_defaults={"temperature": 0.2}),)}
     after = {"rtx": (row(generation_defaults={"top_p": 0.9}),)}
     (change,) = diff(before, after)
-    assert not change.restart
+    assert change.server is None
     assert change.values == (
         Value("generation_defaults.temperature", "0.2", None),
         Value("generation_defaults.top_p", None, "0.9"),
     )
     assert "no restart" in text((change,))
+    assert text((change,)).endswith("1 subject differs; no running server needs a restart\n")
     assert "generation_defaults.temperature: 0.2 → (absent)" in text((change,))
 
 
 def test_what_is_new_and_what_is_gone() -> None:
     before = {"rtx": (row("old"),)}
     after = {"a100": (row("new"),), "rtx": (row("side", digest=None),)}
-    assert [(c.subject, c.what, c.restart) for c in diff(before, after)] == [
-        ("new/a100", "added", True),
-        ("old/rtx", "removed", True),
-        ("side/rtx", "added", False),
+    changes = diff(before, after)
+    assert [(c.subject, c.what, c.server) for c in changes] == [
+        ("new/a100", "added", "start"),
+        ("old/rtx", "removed", "stop"),
+        ("side/rtx", "added", None),
     ]
+    assert text(changes).endswith("\n3 subjects differ; 1 to stop, 1 to start\n")
+
+
+def test_a_model_that_something_else_serves_is_to_stop_and_the_other_way_to_start() -> None:
+    ours, theirs = {"rtx": (row(),)}, {"rtx": (row(digest=None),)}
+    assert [change.server for change in (*diff(ours, theirs), *diff(theirs, ours))] == ["stop", "start"]
+    assert text(diff(ours, theirs)).startswith("qwen/rtx  to stop\n")
+    assert text(diff(theirs, ours)).startswith("qwen/rtx  to start\n")
 
 
 def test_values_are_quoted_for_the_shell() -> None:
@@ -70,9 +80,14 @@ def test_values_are_quoted_for_the_shell() -> None:
 def test_the_form_for_programs_says_the_same() -> None:
     import json
 
-    changes = diff({"rtx": (row(),)}, {"rtx": ()})
-    (change,) = json.loads(as_json(changes))["changes"]
-    assert (change["subject"], change["what"], change["restart"]) == ("qwen/rtx", "removed", True)
+    before, after = {"rtx": (row(), row("changed"))}, {"rtx": (row("changed", digest="two"), row("new"))}
+    told = json.loads(as_json(diff(before, after)))
+    assert [(change["subject"], change["what"], change["server"]) for change in told["changes"]] == [
+        ("changed/rtx", "changed", "restart"),
+        ("new/rtx", "added", "start"),
+        ("qwen/rtx", "removed", "stop"),
+    ]
+    assert (told["restart"], told["stop"], told["start"]) == (["changed/rtx"], ["qwen/rtx"], ["new/rtx"])
 
 
 OPTION = st.sampled_from([["--a", "1"], ["--a", "2"], ["--b"], ["--c", "-x", "y"]])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sources import BASE, OVERLAY, PROFILE, PROFILE_TEXT, planned
+from sources import BASE, FACTS, OVERLAY, PROFILE, PROFILE_TEXT, TEMPLATE, facts, planned
 from stowplan.nouns.entry import Entry
 from stowplan.read.explain import as_json, explain, explain_key, text
 from stowplan.words.keypath import format_keypath
@@ -59,6 +59,58 @@ def test_a_corrected_fact_shows_in_every_explanation(entry: Entry) -> None:
     assert (top.says, top.layer, below.says, below.layer) == ('"mit"', "corrected", '"apache-2.0"', "fact")
 
 
+def test_a_corrected_fact_alone_shows_with_its_reason(entry: Entry) -> None:
+    explained = explain_key(entry, "license", where)
+    assert explained.corrected == explain(entry, where).corrected
+    assert (explained.values, explained.because, explained.said) == ((), "the card is wrong", None)
+    assert text(explained).endswith("  because the card is wrong\n")
+
+
+def test_a_correction_is_told_of_what_it_concerns_alone(entry: Entry) -> None:
+    for key in ("max-model-len", "context", "max-num-seqs"):
+        assert (explain_key(entry, key, where).corrected, explain_key(entry, key, where).because) == ((), None)
+
+
+def test_a_template_that_the_model_brings_is_no_default() -> None:
+    (entry,) = planned({FACTS: facts(templates=(TEMPLATE,))})
+    explained = explain_key(entry, "chat-template", where)
+    assert [item.what for item in explained.arguments] == [
+        "--chat-template /srv/weights/Qwen/Qwen3-8B/chat_template.jinja"
+    ]
+    assert explained.said is None
+
+
+@pytest.mark.parametrize(
+    ("key", "argument", "value", "places"),
+    [
+        ("port", "--port 24001", "port = 24001", [f"{PROFILE}#serving.ports"]),
+        ("host", "--host 127.0.0.1", 'host = "127.0.0.1"', [f"{PROFILE}#serving.bind"]),
+        ("name", "--served-model-name qwen", 'name = "qwen"', ["models.d/qwen#"]),
+        (
+            "model-path",
+            "/srv/weights/Qwen/Qwen3-8B",
+            'model-path = "/srv/weights/Qwen/Qwen3-8B"',
+            [f"{FACTS}#location.path", f"{PROFILE}#roots.weights"],
+        ),
+    ],
+)
+def test_a_value_made_from_others_is_told_as_it_is(
+    entry: Entry, key: str, argument: str, value: str, places: list[str]
+) -> None:
+    explained = explain_key(entry, key, where)
+    assert argument in [item.what for item in explained.arguments]
+    (item,) = explained.values
+    assert (item.what, [chain[0].where for chain in item.sources]) == (value, places)
+    assert item in explain(entry, where).values
+
+
+def test_a_flag_that_the_compiler_sets_is_no_default(entry: Entry) -> None:
+    for key in ("served-model-name", "gpu-memory-utilization"):
+        explained = explain_key(entry, key, where)
+        assert [item.what.split()[0] for item in explained.arguments] == [f"--{key}"]
+        assert explained.said is None
+
+
 @pytest.mark.parametrize("key", ["vllm.max-model-len", "max-model-len", "--max-model-len"])
 def test_a_flag_has_short_names(entry: Entry, key: str) -> None:
     assert [item.what for item in explain_key(entry, key, where).arguments] == ["--max-model-len 4096"]
@@ -75,7 +127,7 @@ def test_a_fact_is_explained(entry: Entry) -> None:
 
 def test_a_flag_that_nobody_sets_has_the_engines_default(entry: Entry) -> None:
     assert "the default of vllm 0.11.0 holds: false" in str(explain_key(entry, "enforce-eager", where).said)
-    assert "decides by itself" in str(explain_key(entry, "served-model-name", where).said)
+    assert "decides by itself" in str(explain_key(entry, "max-num-batched-tokens", where).said)
     assert explain_key(entry, "no-such-thing", where).said == (
         "`no-such-thing` is set by no layer and is no fact of this model"
     )

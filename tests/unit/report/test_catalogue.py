@@ -80,7 +80,13 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _name(callee: ast.expr) -> str | None:
-    return callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else None
+    """A function's or a method's name; `getLogger(...).warning(...)` makes no diagnostic."""
+    match callee:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name() | ast.Attribute(), attr=name):
+            return name
+    return None
 
 
 def _argument(call: ast.Call, position: int) -> ast.expr | None:

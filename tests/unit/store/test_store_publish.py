@@ -167,7 +167,11 @@ def test_history_is_the_log_with_the_generations_it_does_not_know(build: Path) -
     assert past[2].changed == ("m/card",)
 
 
-@pytest.mark.parametrize("tail", [b'{"number": 2, "dig', b"\0\0\0\0", b"\xff", b"[1]\n", b'{"number": "2"}\n', b"\n"])
+@pytest.mark.parametrize(
+    "tail",
+    [b'{"number": 2, "dig', b"\0\0\0\0", b"\xff", b"[1]\n", b'{"number": "2"}\n', b"\n", b"[" * 100_000],
+    ids=range(7),
+)
 def test_a_torn_line_counts_as_not_written_and_the_next_stands_by_itself(build: Path, tail: bytes) -> None:
     put(build, A)
     with (build / "generations/log.jsonl").open("ab") as log:
@@ -175,6 +179,37 @@ def test_a_torn_line_counts_as_not_written_and_the_next_stands_by_itself(build: 
     assert [row.number for row in generations.history(build)] == [1]
     put(build, B)
     assert [(row.number, row.action) for row in generations.history(build)] == [(1, "publish"), (2, "publish")]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"number": True},
+        {"number": 2.0},
+        {"changed": 5},
+        {"changed": "m/card"},
+        {"changed": [["m/card"]]},
+        {"changed": None},
+        {"time": 1},
+        {"who": ["me"]},
+        {"commit": False},
+        {"digest": None},
+        {"action": ["publish"]},
+    ],
+)
+def test_a_damaged_line_counts_as_not_written(build: Path, damage: dict[str, object]) -> None:
+    put(build, A)
+    line = {"number": 2, "digest": B.root.digest, "action": "publish", "time": "t", "who": "w", "commit": "c"}
+    with (build / "generations/log.jsonl").open("a") as log:
+        log.write(json.dumps({**line, "changed": [], **damage}) + "\n")
+    assert [row.number for row in generations.history(build)] == [1]
+    assert put(build, B).current == 2
+
+
+def test_a_name_that_is_taken_is_told_as_what_was_to_be_made(build: Path) -> None:
+    put(build, A)
+    with pytest.raises(StoreError, match=r"cannot write `.*/generations/1`: File exists"):
+        generations.add(build, 1, B.root.digest)
 
 
 def test_a_last_line_without_its_newline_counts_and_the_next_stands_by_itself(build: Path) -> None:

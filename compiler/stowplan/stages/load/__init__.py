@@ -5,34 +5,31 @@ quiet; a part that does not fit is named and left out, so that the rest is still
 """
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
-from stowplan.nouns.artifact import MANIFEST
 from stowplan.nouns.facts import FORMAT, seal
+from stowplan.nouns.names import taken, unsafe
 from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
 from stowplan.nouns.project import Document, FactsDocument, Model, Project
-from stowplan.stages.gate import facts_of, settle
+from stowplan.stages.gate import describe, facts_of, settle
 from stowplan.stages.load.syntax import parse
 from stowplan.stages.load.tidy import tidy
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.keypath import format_keypath
 
 FACTS_FILE = "discovered.json"
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
-_TAKEN_NAMES = {
-    "base": "models.d/<model>/base.toml is what holds on every profile",
-    MANIFEST: "a build has a file of that name beside its profiles",
-}
 
 
-def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
-    """The project that the input files describe, and every problem with their form."""
+def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Project, list[Diagnostic]]:
+    """The project that the input files describe, and every problem with their form.
+
+    `unread` are inputs, and folders of them, that are there and could not be read, which is told already.
+    """
     problems: list[Diagnostic] = []
     profiles: dict[str, Document] = {}
-    broken: set[str] = set()
+    broken = {PurePosixPath(name).stem for name in _names_in("profiles", unread)}
     models: dict[str, dict[str, bytes]] = {}
     for file, content in sources.items():
         path = PurePosixPath(file)
@@ -50,16 +47,21 @@ def load(sources: Mapping[str, bytes]) -> tuple[Project, list[Diagnostic]]:
             problems.append(error("orphan-overlay", message, Place(file), hint=hint))
         elif _is_safe(path.parts[1], file, problems):
             models.setdefault(path.parts[1], {})[path.name] = content
-    loaded = {name: _model(name, files, problems) for name, files in models.items()}
+    loaded = {name: _model(name, files, unread, problems) for name, files in models.items()}
+    if "profiles" in unread:  # any name may be a profile's
+        broken |= {name for model in loaded.values() for name in model.overlays}
     return Project(profiles, loaded, frozenset(broken)), problems
+
+
+def _names_in(folder: str, unread: Collection[str]) -> set[str]:
+    return {file.removeprefix(f"{folder}/") for file in unread if file.startswith(f"{folder}/")}
 
 
 def _is_safe(name: str, file: str, problems: list[Diagnostic]) -> bool:
     """Folder and file names become names of outputs, so they must be plain."""
-    if _SAFE_NAME.fullmatch(name) and not name.endswith(".tmp"):
+    if (why := unsafe(name)) is None:
         return True
-    hint = "allowed are letters, digits, `.`, `_`, `+`, `-`; a letter or digit first, no `.tmp` last, 128 at most"
-    problem = error("unsafe-name", f"`{name}` cannot name a model or profile", Place(file), hint=hint)
+    problem = error("unsafe-name", f"`{name}` cannot name a model or profile", Place(file), hint=why)
     if not any(p.message == problem.message for p in problems):
         problems.append(problem)
     return False
@@ -67,14 +69,14 @@ def _is_safe(name: str, file: str, problems: list[Diagnostic]) -> bool:
 
 def _is_free(name: str, file: str, problems: list[Diagnostic]) -> bool:
     """Some plain names mean something else where a profile's name is used."""
-    if (why := _TAKEN_NAMES.get(name)) is not None:
+    if (why := taken(name)) is not None:
         problems.append(error("unsafe-name", f"`{name}` cannot name a profile", Place(file), hint=why))
     return why is None
 
 
-def _model(name: str, files: Mapping[str, bytes], problems: list[Diagnostic]) -> Model:
+def _model(name: str, files: Mapping[str, bytes], unread: Collection[str], problems: list[Diagnostic]) -> Model:
     folder = f"models.d/{name}"
-    unreadable: set[str] = set()
+    unreadable = _names_in(folder, unread)
     facts: FactsDocument | None = None
     base: Document | None = None
     overlays: dict[str, Document] = {}
@@ -119,7 +121,7 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         document = json.loads(content)
     except (ValueError, RecursionError) as problem:
         line, column = getattr(problem, "lineno", 1), getattr(problem, "colno", 1)
-        message = f"not JSON: {getattr(problem, 'msg', problem)}"
+        message = f"not JSON: {_reason(problem)}"
         problems.append(error("facts-unreadable", message, Place(file, line=line, column=column), hint=rescan))
         return None
     if not isinstance(document, dict):
@@ -133,11 +135,16 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
     try:
         expected = seal(document)
     except (ValueError, RecursionError) as problem:
-        problems.append(error("facts-unreadable", f"not canonical JSON: {problem}", Place(file), hint=rescan))
+        message = f"not canonical JSON: {_reason(problem)}"
+        problems.append(error("facts-unreadable", message, Place(file), hint=rescan))
         return None
     if document.get("seal") != expected:
         message = "the facts were edited by hand: their seal does not match their content"
         problems.append(error("facts-edited", message, Place(file, ("seal",)), hint=rescan))
+        return None
+    if type(form) is not int or form != FORMAT:
+        message = f"`format` wants {FORMAT}, not {describe(form)}"
+        problems.append(error("facts-unreadable", message, Place(file, ("format",)), hint=rescan))
         return None
     facts = {key: value for key, value in document.items() if key != "seal"}
     typed, misfits = facts_of(facts)
@@ -145,3 +152,10 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         message = f"`{format_keypath(path)}` {reason}" if path else f"the facts cannot be read: {reason}"
         problems.append(error("facts-unreadable", message, Place(file, path), hint=rescan))
     return None if typed is None else FactsDocument(file, facts, typed)
+
+
+def _reason(problem: ValueError | RecursionError) -> str:
+    """What is wrong, without Python's own words for its own limits."""
+    if isinstance(problem, RecursionError):
+        return "nested too deeply"
+    return str(getattr(problem, "msg", problem))

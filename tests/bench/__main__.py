@@ -1,0 +1,20 @@
+"""`make bench`: the figures of this machine, now, beside the goals. It judges nothing: machines differ."""
+
+import tempfile
+from pathlib import Path
+
+import bench_reader
+from bench_table import table
+
+MODELS = 10_000
+
+
+def main() -> None:
+    """Prints each table when it is done; the builds are written to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="stowplan-bench-") as folder:
+        rows = bench_reader.rows(Path(folder) / "build", MODELS)
+        print(*table(f"reader, {MODELS:,} models", rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
