@@ -48,6 +48,7 @@ class Behaviour:
 PROGRAM = r"""#!PYTHON
 import ctypes, http.server, json, os, signal, socket, sys, time
 
+signal.alarm(300)  # in case the test that started this was killed
 me = os.path.dirname(sys.argv[0])
 act = json.load(open(me + "/behaviour.json"))
 words = sys.argv[1:]
@@ -64,6 +65,7 @@ sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 sock.bind((flag("--host", "127.0.0.1"), int(flag("--port", "8000"))))
 for _ in range(act["children"]):
     if os.fork() == 0:
+        signal.alarm(300)
         sock.close()
         ctypes.CDLL(None).prctl(15, b"VLLM::EngineCor", 0, 0, 0)  # PR_SET_NAME
         while True:

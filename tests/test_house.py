@@ -25,12 +25,13 @@ LONGEST = 300
 """Lines of a module; longer, it wants to be two."""
 
 HEAVY = {"click", "deepmerge", "jinja2", "pydantic", "tomlkit"}
-LIGHT = ("words", "read", "store")
+LIGHT = ("words", "read", "store", "servers")
 """What must start at once: a consumer imports it on every request."""
 
 DELIVERED = {
     *("init", "discover", "new", "use", "compile", "check"),
     *("show", "explain", "diff", "generations", "rollback", "completion", "roles"),
+    *("up", "down", "logs", "status"),
 }
 
 

@@ -72,6 +72,26 @@ def test_an_older_launch_is_stopped_by_the_name_of_its_subject(project: Served) 
     assert project.pids() == []
 
 
+def test_an_older_launch_is_known_by_its_digest_alone(project: Served) -> None:
+    """It answered to another name, so no argument tells whose it was."""
+    project.run("up", "qwen")
+    (before,) = project.pids()
+    project.overlay("qwen", 'served-name = "another"\n')
+    status = project.status()["qwen"]
+    assert (status["state"], status["pid"], status["generation"]) == ("DRIFT", before, 1)
+    project.run("up", "qwen")
+    assert before not in project.pids()
+
+
+def test_a_child_that_wrote_a_title_over_its_arguments(project: Served) -> None:
+    """As those of vLLM do; here its parent is gone, too."""
+    digest = project.row("qwen")["metadata"]["launch_digest"]
+    with project.by_hand("sleep", "600", environment=os.environ | {"STOWPLAN_LAUNCH": digest}) as orphan:
+        assert wait_until(lambda: project.status()["qwen"]["pid"] == orphan.pid, 30)
+        project.run("down", "qwen")
+        assert orphan.wait(30) == -15
+
+
 def test_a_model_that_is_gone_can_still_be_stopped(project: Served) -> None:
     project.run("up", "qwen")
     project.overlay("llama", "")

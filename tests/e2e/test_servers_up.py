@@ -1,6 +1,7 @@
 """`up`: what is published runs, healthy, once; or it is said at once why not. Against a fake, through real scripts."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -222,6 +223,24 @@ def test_late_is_no_failure_of_the_server(project: Served, tmp_path: Path) -> No
     assert f"already runs: pid {pid}" in told
 
 
+def test_a_server_of_ours_with_another_name_is_not_healthy(project: Served) -> None:
+    project.behave(serves="another")
+    done = stowplan(project.folder, "up", "qwen", "--timeout", "1")
+    assert (done.code, "qwen/rtx is not healthy after 1 s" in done.err) == (1, True)
+
+
+def test_one_command_at_a_time_starts_and_stops(project: Served) -> None:
+    state = project.folder / "build/.state"
+    with (state / "servers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with in_the_background(project, "up", "qwen", *NEVER) as up:
+            assert up.stderr is not None
+            assert up.stderr.readline() == "waiting for another stowplan that starts or stops servers\n"
+            assert project.pids() == []
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "is healthy" in up.communicate(timeout=60)[0]
+
+
 def test_two_at_once_start_one(project: Served) -> None:
     with (
         in_the_background(project, "up", "qwen", *NEVER) as one,
@@ -258,3 +277,17 @@ def test_who_is_meant(project: Served, subject: str, said: str) -> None:
         done = stowplan(project.folder, verb, subject)
         assert done.code == 2
         assert said in done.err
+
+
+def test_a_model_answers_to_each_of_its_names_and_before_one_that_is_gone(project: Served) -> None:
+    gone, base = project.folder / "models.d/gone", project.folder / "models.d/qwen/base.toml"
+    gone.mkdir()
+    (gone / "base.toml").write_text('aliases = ["shared"]\n')
+    project.overlay("gone", "")
+    for file in gone.iterdir():
+        file.unlink()
+    base.write_text('name = "Qwen_(AWQ)"\ndisplay-name = "The Qwen"\naliases = ["shared"]\n')
+    project.run("compile")
+    for name in ("qwen", "qwen-awq", "the qwen", "Shared", "shared/rtx"):
+        assert project.status(name).keys() == {"qwen"}, name
+    assert project.status("gone") == {}, "it is known, and does not run"

@@ -53,9 +53,7 @@ _ROUND = 2.0
 @click.command("up")
 @click.argument("subject", shell_complete=complete_subject)
 @click.option("--no-restart", is_flag=True, help="Leave a server alone that runs an older launch; exit 1.")
-@click.option(
-    "--timeout", type=Seconds(), default=_TIMEOUT, show_default=True, metavar="SECONDS", help="To wait."
-)
+@click.option("--timeout", type=Seconds(), default=_TIMEOUT, show_default=True, metavar="SECONDS", help="To wait.")
 @pass_workspace
 def up_command(workspace: Workspace, subject: str, no_restart: bool, timeout: float) -> int:
     """Start a server and wait until it is healthy.
@@ -100,9 +98,7 @@ def up_command(workspace: Workspace, subject: str, no_restart: bool, timeout: fl
 
 @click.command("down")
 @click.argument("subject", shell_complete=complete_subject)
-@click.option(
-    "--grace", type=Seconds(), default=_GRACE, show_default=True, metavar="SECONDS", help="TERM to KILL."
-)
+@click.option("--grace", type=Seconds(), default=_GRACE, show_default=True, metavar="SECONDS", help="TERM to KILL.")
 @pass_workspace
 def down_command(workspace: Workspace, subject: str, grace: float) -> int:
     """Stop a server, with its children.

@@ -12,7 +12,7 @@ from typing import Any
 from stowplan.nouns.artifact import MANIFEST
 from stowplan.read.format import UnreadableBuildError, refuse_newer
 
-__all__ = ["REGISTRY", "Row", "Rows", "UnreadableBuildError", "launches", "launches_of", "manifest", "rows", "rows_of"]
+__all__ = ["REGISTRY", "Row", "Rows", "UnreadableBuildError", "manifest", "rows", "rows_of"]
 
 REGISTRY = "model_registry.json"
 Row = Mapping[str, Any]
@@ -41,24 +41,6 @@ def rows(folder: Path) -> Rows:
 def rows_of(registries: Mapping[str, bytes]) -> Rows:
     """The same from the bytes of registries that were only compiled, by profile."""
     return {name: tuple(json.loads(content)) for name, content in sorted(registries.items())}
-
-
-def launches(folder: Path) -> dict[str, str]:
-    """`MODEL/PROFILE` → launch digest for all that the build in `folder` starts; empty where none can be read."""
-    try:
-        return launches_of(rows(folder))
-    except UnreadableBuildError:
-        return {}
-
-
-def launches_of(registries: Rows) -> dict[str, str]:
-    """`MODEL/PROFILE` → launch digest."""
-    return {
-        f"{row['metadata']['model']}/{profile}": row["metadata"]["launch_digest"]
-        for profile, entries in registries.items()
-        for row in entries
-        if "launch_digest" in row["metadata"]
-    }
 
 
 def _registry(file: Path) -> tuple[Row, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stowplan.read.registry import UnreadableBuildError, launches, manifest, rows
+from stowplan.read.registry import UnreadableBuildError, manifest, rows
 
 
 def written(folder: Path, name: str, content: object) -> None:
@@ -34,7 +34,6 @@ def test_what_is_no_build_is_said(tmp_path: Path, content: object, said: str) ->
         written(tmp_path, "manifest.json", content)
     with pytest.raises(UnreadableBuildError, match=said):
         manifest(tmp_path)
-    assert launches(tmp_path) == {}
 
 
 def test_a_registry_that_is_cut_off_is_said(tmp_path: Path) -> None:

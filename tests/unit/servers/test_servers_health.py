@@ -73,9 +73,7 @@ def test_redirections_are_not_followed(serve: Callable[[Pages], int]) -> None:
 
 
 def test_one_that_wants_a_key(serve: Callable[[Pages], int]) -> None:
-    assert ask("127.0.0.1", serve({"/v1/models": (401, b'{"error": "Unauthorized"}')}), "qwen") == Answer(
-        wants_key=True
-    )
+    assert ask("127.0.0.1", serve({"/v1/models": (401, page(MODELS)[1])}), "qwen") == Answer(wants_key=True)
 
 
 @pytest.mark.parametrize(
