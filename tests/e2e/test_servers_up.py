@@ -176,10 +176,13 @@ def test_a_port_that_is_anothers_is_never_healthy(project: Served, shares: bool,
         other.write_text((project.prefix / "bin/vllm").read_text())
         (other.parent / "behaviour.json").write_text((project.prefix / "bin/behaviour.json").read_text())
         command = [sys.executable, str(other), "serve", "/m", "--port", str(held), "--served-model-name", "another"]
+        command += ["--api-key", "s3cret"]
+    program = " ".join(command[:2] if shares else command[:3])
     with stranger(command, held) as pid:
         done = stowplan(project.folder, "up", "qwen", *NEVER)
         assert done.code == 1
-        assert f"port {held} of 127.0.0.1 is foreign: pid {pid}, {' '.join(command)}" in done.err
+        assert f"port {held} of 127.0.0.1 is foreign: pid {pid}, {program}\n" in done.err
+        assert "s3cret" not in done.err
         assert Path(f"/proc/{pid}").exists()
         assert project.pids() == []
 

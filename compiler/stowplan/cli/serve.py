@@ -78,16 +78,19 @@ def up_command(workspace: Workspace, subject: str, no_restart: bool, timeout: fl
                 return PROBLEMS
             running = _clear(own, others if server.takes_turns else ())
             process = running.leader if running else start(server, log)
-            wait_for_launch(process, server.digest)
+            is_launched = wait_for_launch(process, server.digest)
         with progress() as tell:
-            outcome = wait_until_healthy(server, process, log, timeout, tell)
+            left = timeout if is_launched else 0.0
+            outcome = wait_until_healthy(server, process, log, left, lambda text: tell(visible(text)))
         if isinstance(outcome, Healthy):
             say(_healthy(server, process, outcome, running))
             _remember(workspace.build, statuses([server]), None if running else outcome.seconds)
             return OK
         _tell(server, process, outcome, log)
         if running is None and not isinstance(outcome, Late):  # children that it left, or itself beside another
-            _stop(each for sight in survey([server]) for each in sight.running if each.is_as_compiled)
+            with turn(workspace.build, _wait_for_turn):
+                (sight,) = survey([server])
+                _stop(each for each in sight.running if each.is_as_compiled and each.leader.session == process.pid)
     except NotStoppedError as problem:
         complain(str(problem))
     except KeyboardInterrupt:
@@ -209,13 +212,13 @@ def _not_ours(running: Running) -> tuple[str, str]:
     pid = running.leader.pid
     return (
         f"pid {pid} serves {running.server.served}, and was not started from a launch of this project",
-        f"whoever started it must stop it; it runs: {visible(' '.join(running.leader.argv))}",
+        f"whoever started it must stop it; it runs: {visible(running.leader.program)}",
     )
 
 
 def _foreign(server: Server, stranger: Stranger) -> tuple[str, str]:
     process = stranger.process
-    who = "another user's" if process is None else f"pid {process.pid}, {visible(' '.join(process.argv))}"
+    who = "may not be seen" if process is None else f"pid {process.pid}, {visible(process.program)}"
     place = f"port {server.port} of {server.bind}"
     return f"{place} is foreign: {who}", "stop it, or give this model another port and compile"
 

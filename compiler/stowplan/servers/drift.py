@@ -20,6 +20,9 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_ELSEWHERE = "is in a network of its own; who answers on our port may be another"
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A value that runs and the one that was compiled: None for absent, "" for a switch or a value not shown."""
@@ -94,6 +97,10 @@ def _present(sight: Sight, running: Running, environment: Mapping[str, str] | No
     if not running.leader.is_readable:
         note = "its environment may not be read: judged by its arguments and answers"
         return Status(server, State.UNREADABLE, running, note=note)
+    if not running.is_here:
+        return Status(
+            server, State.OK, running, note="is in a network of its own; who answers on our port may be another"
+        )
     word = "answers none without the key it was started with" if answer is not None and answer.wants_key else None
     return Status(server, State.OK, running, note=word)
 
@@ -152,7 +159,7 @@ def _foreign(sight: Sight) -> str:
     process = sight.strangers[0].process
     if process is None:
         return f"port {sight.server.port} is another's, whose process may not be read"
-    return f"port {sight.server.port} is another's: pid {process.pid}, {' '.join(process.argv) or 'no command line'}"
+    return f"port {sight.server.port} is another's: pid {process.pid}, {process.program}"
 
 
 def _short(digest: str | None) -> str | None:

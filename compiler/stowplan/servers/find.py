@@ -1,9 +1,8 @@
 """Which servers run, whoever started them: `stowplan up`, the script by hand, systemd, a container.
 
-A server is ours where the first of its processes carries the launch digest of one of our launches, or any
-launch digest and the arguments of one of our servers (port and served name). Only such a one is ever stopped.
-Where a process has no digest, or its environment may not be read, arguments alone tell; it is shown, and
-left alone.
+A server is ours where the first of its processes carries the digest of one of our launches. Only such a one is
+ever stopped. Where a process has no digest or another project's, or its environment may not be read, arguments
+(port and served name) tell that it stands where one of ours would; it is shown, and left alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,18 +17,20 @@ from stowplan.servers.server import Server, options
 class Running:
     """A server that runs: its first process, and all that belong to it.
 
-    `is_listening` is None where that may not be read.
+    `is_listening` is None where that may not be read. `is_here` is False for one in a network of its own, as a
+    container's: then somebody else may listen on our port of that number.
     """
 
     server: Server
     leader: Process
     family: tuple[Process, ...]
     is_listening: bool | None
+    is_here: bool = True
 
     @property
     def is_ours(self) -> bool:
-        """Whether it was identified by a launch digest."""
-        return self.leader.launch is not None
+        """Whether it was identified by the digest of a launch that its subject has or had here."""
+        return self.server.launched(self.leader.launch) is not None
 
     @property
     def is_as_compiled(self) -> bool:
@@ -72,7 +73,7 @@ def survey(servers: Sequence[Server]) -> tuple[Sight, ...]:
 
 def _looks_here(running: Iterable[Running]) -> bool:
     """Whether the port is one of this network; a container's port is often forwarded by a process of another's."""
-    return all(shares_our_network(each.leader) for each in running)
+    return all(each.is_here for each in running)
 
 
 def _running(server: Server, among: Processes, serving: Mapping[int, Mapping[str, str]]) -> Iterator[Running]:
@@ -81,7 +82,8 @@ def _running(server: Server, among: Processes, serving: Mapping[int, Mapping[str
     for pid in sorted(mine):
         if not any(above.pid in mine for above in ancestors(pid, among)):
             members = family(among[pid], among)
-            yield Running(server, among[pid], members, listens(members, server.port))
+            here = shares_our_network(among[pid])
+            yield Running(server, among[pid], members, listens(members, server.port), here)
 
 
 def _is_of(server: Server, process: Process, found: Mapping[str, str]) -> bool:

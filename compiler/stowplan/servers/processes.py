@@ -33,6 +33,18 @@ class Process:
     is_readable: bool
 
     @property
+    def program(self) -> str:
+        """What runs, without its arguments, which may be secret: the program, and the script or module it reads."""
+        match self.argv:
+            case (program, "-m", module, *_):
+                return f"{program} -m {module}"
+            case (program, script, *_) if not script.startswith("-"):
+                return f"{program} {script}"
+            case (program, *_):
+                return program
+        return "no command line"
+
+    @property
     def uptime(self) -> float:
         """Seconds since it was started."""
         return float((PROC / "uptime").read_text().split()[0]) - self.started / _TICKS
@@ -88,9 +100,9 @@ def ancestors(pid: int, among: Processes) -> Iterator[Process]:
 
 
 def family(leader: Process, among: Processes) -> tuple[Process, ...]:
-    """`leader` and all that belong to it: its descendants, and whom it leads as session or group leader.
+    """`leader` and all that belong to it: its descendants, and the session it leads if it leads one.
 
-    A script that was started in someone's shell leads neither; the shell's session is then left alone.
+    A script that was started in someone's shell leads none. Its group may hold the others of a pipeline.
     """
     return (
         leader,
@@ -99,8 +111,7 @@ def family(leader: Process, among: Processes) -> tuple[Process, ...]:
             for process in among.values()
             if process.pid != leader.pid
             and (
-                leader.pid in (process.session, process.group)
-                or any(above.pid == leader.pid for above in ancestors(process.pid, among))
+                leader.pid == process.session or any(above.pid == leader.pid for above in ancestors(process.pid, among))
             )
         ),
     )

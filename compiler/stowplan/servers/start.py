@@ -24,6 +24,8 @@ from stowplan.servers.processes import Process, environ, look
 from stowplan.servers.server import Server
 
 _TURN = ".state/servers.lock"
+_PREFLIGHT = 60.0
+"""Seconds that a script may look at weights, executable and port; on a disk that answers it takes one or two."""
 _LOOK = 0.25
 """Seconds between two looks; a death is told by the kernel at once."""
 _PATIENCE = 2.0
@@ -101,10 +103,14 @@ def start(server: Server, log: Path) -> Process:
     return look(child.pid) or ended
 
 
-def wait_for_launch(process: Process, digest: str) -> None:
-    """Returns once a script has become its server, by which others know it, or has ended."""
+def wait_for_launch(process: Process, digest: str) -> bool:
+    """Waits until a script has become its server, by which others know it, or has ended; False if it hangs."""
+    deadline = time.monotonic() + _PREFLIGHT
     while (now := look(process.pid)) is not None and now.started == process.started and now.launch != digest:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.01)
+    return True
 
 
 def wait_until_healthy(
@@ -142,7 +148,7 @@ def _answer(sight: Sight, process: Process) -> Answer | None:
     mine = next((running for running in sight.running if running.leader.pid == process.pid), None)
     if mine is None or mine.is_listening is False or len(sight.running) > 1:
         return None
-    key = environ(process.pid).get(KEY_VARIABLE)
+    key = environ(process.pid).get(KEY_VARIABLE) if mine.is_here else None
     answer = ask(server.address, server.port, server.served, key=key, timeout=_PATIENCE)
     return answer if answer is not None and server.served in answer.names else None
 

@@ -33,4 +33,5 @@ def _answer(sight: Sight) -> Answer | None:
     (first, *others) = sight.running
     if sight.strangers or others or first.is_listening is False:
         return None
-    return ask(server.address, server.port, server.served, key=environ(first.leader.pid).get(KEY_VARIABLE))
+    key = environ(first.leader.pid).get(KEY_VARIABLE) if first.is_here else None
+    return ask(server.address, server.port, server.served, key=key)

@@ -51,6 +51,7 @@ def test_a_family_is_whom_it_leads_and_who_descends_from_it() -> None:
         one(12, 11, 12, 12),  # a grandchild with a session of its own
         one(13, 1, 13, 10),  # its parent has ended
         one(14, 1, 14, 1),
+        one(17, 1, 10, 1),  # its mate in a pipeline, of the same group
         one(15, 16, 15, 1),  # a loop, as pids that are used again can make one
         one(16, 15, 16, 1),
     ]

