@@ -9,7 +9,6 @@ costs a microsecond, so a compile or a rollback counts from the next request on.
 
 import argparse
 import json
-import shutil
 import urllib.error
 import urllib.request
 from http import HTTPStatus
@@ -57,11 +56,14 @@ class Forwarder(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Forward a request, its model named as the server names it."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LONGEST:
-            self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {LONGEST} bytes")
-            return
         try:
+            length = int(self.headers.get("Content-Length") or 0)
+            if length < 0:
+                self.refuse(HTTPStatus.BAD_REQUEST, f"a request cannot have {length} bytes")
+                return
+            if length > LONGEST:
+                self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {LONGEST} bytes")
+                return
             body = json.loads(self.rfile.read(length))
             snapshot = self.registry.snapshot()
             entry = entry_for(snapshot, body["model"])
@@ -93,7 +95,9 @@ class Forwarder(BaseHTTPRequestHandler):
             self.send_header("Content-Type", reply.headers.get("Content-Type", "application/json"))
             self.send_header("Connection", "close")
             self.end_headers()
-            shutil.copyfileobj(reply, self.wfile)
+            while chunk := reply.read1(1 << 16):  # what is there: `read` would wait for all of it
+                self.wfile.write(chunk)
+                self.wfile.flush()
         self.close_connection = True
 
     def refuse(self, status: HTTPStatus, message: str) -> None:

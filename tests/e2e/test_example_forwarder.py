@@ -10,7 +10,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,9 @@ class Upstream(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def upstream() -> Iterator[int]:
+def upstream(handler: type[BaseHTTPRequestHandler] = Upstream) -> Iterator[int]:
     """A server to forward to; its port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
@@ -149,3 +150,46 @@ def test_what_goes_wrong_is_said_in_the_shape_clients_read(project: Path, forwar
     assert chat(forwarder, "llama")[0] == 502
     names = [model["id"] for model in ask(f"{forwarder}/v1/models")[1]["data"]]
     assert names == ["llama-3.1-8b-instruct_(BF16)", "qwen2.5-vl-7b-instruct_(AWQ)"]
+
+
+def test_a_stream_comes_as_it_is_sent(project: Path, forwarder: str) -> None:
+    """Fails if events are gathered: the second is sent only when the client has got the first."""
+    heard = threading.Event()
+
+    class Stream(Upstream):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.event("data: 1\n")
+            if heard.wait(10):
+                self.event("data: 2\n")
+            self.event("")
+
+        def event(self, text: str) -> None:
+            self.wfile.write(f"{len(text):x}\r\n{text}\r\n".encode())
+
+    with upstream(Stream) as port:
+        point(project, port)
+        body = json.dumps({"model": "llama", "stream": True}).encode()
+        with urllib.request.urlopen(f"{forwarder}/v1/chat/completions", body, timeout=60) as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            assert answer.readline() == b"data: 1\n"
+            heard.set()
+            assert answer.read() == b"data: 2\n"
+
+
+@pytest.mark.parametrize(("length", "status"), [("-1", 400), ("abc", 400), (str((64 << 20) + 1), 413)])
+def test_a_length_that_cannot_be_is_refused_at_once(forwarder: str, length: str, status: int) -> None:
+    """Fails if what follows is read all the same: nothing does."""
+    with closing(HTTPConnection(forwarder.removeprefix("http://"), timeout=10)) as connection:
+        connection.putrequest("POST", "/v1/chat/completions")
+        connection.putheader("Content-Length", length)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert json.load(answer)["error"]["code"] == status

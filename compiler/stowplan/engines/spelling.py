@@ -91,6 +91,8 @@ def _item_misfit(flag: Flag, item: Any) -> Misfit | None:
 
 def _scalar_misfit(flag: Flag, value: Any) -> Misfit | None:
     kind = flag.type
+    if value == "--":  # Python's argparse takes it out, even of `--flag=--` (3.11, ArgumentParser._get_values)
+        return Misfit("bad-value", "more than two dashes, which the engine's parser drops")
     if kind in ("bool", "flag"):
         if not isinstance(value, bool):
             return Misfit("bad-value", "true or false")

@@ -36,6 +36,8 @@ class Mapped:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index, self._registry = _mapped(folder / INDEX), _mapped(folder / REGISTRY)
+        if self._index[-1:] != b"\n" and (len(self._index) or self._registry[:2] != b"[]"):
+            raise _damaged(folder / INDEX, ValueError("it is empty or cut"))
         self._recall = lru_cache(_REMEMBERED)(partial(_find, folder, self._index, self._registry))
         self.roles = lru_cache(1)(partial(_roles, folder, _mapped(folder / ROLES)))
         """Role → names of entries, the preferred first."""
@@ -61,7 +63,10 @@ class Mapped:
         low, _ = _narrowed(self._index, key)
         start = 0 if low <= _NEIGHBOURS else self._index.find(b"\n", low - _NEIGHBOURS) + 1
         around = self._index[start : self._index.rfind(b"\n", 0, low + _NEIGHBOURS)].split(b"\n")
-        names = [line.partition(b"\t")[0].decode() for line in around]
+        try:
+            names = [_row(line)[0].decode() for line in around if line]
+        except ValueError as problem:
+            raise _damaged(self._folder / INDEX, problem) from None
         alike = difflib.get_close_matches(key.decode("utf-8", "replace"), names, n=9, cutoff=0.6)
         found = dict.fromkeys(entry.name for spelled in alike if (entry := self.find(spelled)) is not None)
         return list(found)[:3]
@@ -75,9 +80,17 @@ def _find(folder: Path, index: Bytes, registry: Bytes, name: str) -> Entry | Non
         low = index.find(b"\n" + wanted, low, high) + 1
         if low == 0:
             return None
-    _, offset, length = index[low : index.find(b"\n", low)].split(b"\t")
-    start = int(offset)
-    return _entry(folder, registry[start : start + int(length)])
+    try:
+        _, start, length = _row(index[low : index.find(b"\n", low)])
+    except ValueError as problem:
+        raise _damaged(folder / INDEX, problem) from None
+    return _entry(folder, registry[start : start + length])
+
+
+def _row(line: bytes) -> tuple[bytes, int, int]:
+    """What a line of the index says: a folded name, the offset and the length of its entry. Raises ValueError."""
+    name, offset, length = line.split(b"\t")
+    return name, int(offset), int(length)
 
 
 def _narrowed(index: Bytes, key: bytes) -> tuple[int, int]:
@@ -107,7 +120,10 @@ def _entry(folder: Path, line: bytes) -> Entry:
 
 def _roles(folder: Path, content: Bytes) -> dict[str, Any]:
     try:
-        return dict(json.loads(content[:]))
+        roles = json.loads(content[:])
+        if not isinstance(roles, dict):
+            raise ValueError("no roles")
+        return roles
     except ValueError as problem:
         raise _damaged(folder / ROLES, problem) from None
 

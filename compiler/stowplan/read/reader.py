@@ -108,11 +108,14 @@ class Registry:
         reading = None if last is None else last.profile
         place: Place | None = None
         while True:
-            before, place = place, locate(self._build, self._named, self._environment, reading)
+            said = _said(self._current)
+            before, place = place, None
             try:
+                place = locate(self._build, self._named, self._environment, reading)
                 return place, _snapshot(place, last)
-            except UnreadableBuildError:
-                if place == before:  # else it may have been removed while we came to it, and another is current
+            except (UnreadableBuildError, ProfileNotChosenError):
+                # else it may have been removed while we came to it, and another is current
+                if place == before and _said(self._current) == said:
                     raise
 
     def _keep(self, problem: str, seen: _Seen | None) -> None:
@@ -124,6 +127,14 @@ class Registry:
 
                 kept = seen.snapshot.generation
                 logging.getLogger(LOGGER).warning("%s; generation %d stays in use", problem, kept)
+
+
+def _said(link: str) -> str | None:
+    """Where a link leads; None if it is none, for a reason that `locate` says."""
+    try:
+        return _readlink(link)
+    except OSError:
+        return None
 
 
 def _snapshot(place: Place, last: Snapshot | None) -> Snapshot:

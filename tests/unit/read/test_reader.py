@@ -11,7 +11,7 @@ import pytest
 from reader_cases import LLAVA, QWEN, a_build, put
 
 from stowplan.nouns.artifact import Build, StoreObject
-from stowplan.read import ProfileNotChosenError, Registry, Snapshot, UnreadableBuildError, reader
+from stowplan.read import ProfileNotChosenError, Registry, Snapshot, UnreadableBuildError, place, reader
 from stowplan.store.disk import discard, swap_link
 from stowplan.store.publish import rollback, use
 from stowplan.words.digest import canonical_json
@@ -254,6 +254,32 @@ def test_a_broken_generation_leaves_the_last_good_snapshot(broken: str, build: P
     assert registry.problem is None
     put(build, a_build(3))
     assert mark(registry.snapshot()) == 3
+
+
+@pytest.mark.parametrize("has_read", [False, True])
+def test_a_generation_that_vanishes_on_the_way_to_it_is_not_missed(
+    has_read: bool, build: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`current` was read, then another is published and the old one removed, then the way is followed."""
+    put(build, a_build(1))
+    registry = Registry(build)
+    if has_read:
+        registry.snapshot()
+    put(build, a_build(2))
+    resolved = place._resolved
+
+    def later(path: str) -> Path:
+        monkeypatch.setattr(place, "_resolved", resolved)
+        put(build, a_build(3))
+        (build / "generations/2").unlink()
+        return resolved(path)
+
+    monkeypatch.setattr(place, "_resolved", later)
+    with caplog.at_level(logging.WARNING):
+        snapshot = registry.snapshot()
+    assert (snapshot.generation, mark(snapshot)) == (3, 3)
+    assert registry.problem is None
+    assert caplog.records == []
 
 
 def test_a_build_copied_without_its_links_says_so(build: Path, tmp_path: Path) -> None:

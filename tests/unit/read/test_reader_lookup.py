@@ -196,6 +196,42 @@ def test_a_line_that_is_damaged_says_so(tmp_path: Path) -> None:
         Mapped(tmp_path).find(QWEN)
 
 
+@pytest.mark.parametrize("kept", [0, 1, -1])
+def test_an_index_that_is_empty_or_cut_says_so(tmp_path: Path, kept: int) -> None:
+    written(tmp_path, models()[1])
+    file = tmp_path / "names.idx"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(UnreadableBuildError, match=r"names.idx.*`stowplan compile` makes it anew"):
+        Mapped(tmp_path)
+
+
+@pytest.mark.parametrize("line", [b"qwen\n", b"qwen\t\n", b"qwen\t2\n", b"qwen\tx\t9\n", b"qwen\t2\t9\t9\n"])
+def test_an_index_whose_line_is_damaged_says_so(snapshot: Snapshot, tmp_path: Path, line: bytes) -> None:
+    written(tmp_path, models()[1])
+    (tmp_path / "names.idx").write_bytes(line)
+    damaged = replace(snapshot, _mapped=Mapped(tmp_path))
+    with pytest.raises(UnreadableBuildError, match=r"names.idx.*`stowplan compile` makes it anew"):
+        damaged.get("qwen")
+
+
+def test_an_index_of_other_bytes_says_so(snapshot: Snapshot, tmp_path: Path) -> None:
+    """Also where the names in it are only looked through for close ones."""
+    written(tmp_path, models()[1])
+    (tmp_path / "names.idx").write_bytes(b"\xff\xfe\t2\t9\n" * 9)
+    damaged = replace(snapshot, _mapped=Mapped(tmp_path))
+    with pytest.raises(UnreadableBuildError, match=r"names.idx.*`stowplan compile` makes it anew"):
+        damaged.get("qwen")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '["ab"]', "null"])
+def test_roles_that_are_damaged_say_so(snapshot: Snapshot, tmp_path: Path, content: str) -> None:
+    written(tmp_path, models()[1])
+    (tmp_path / "roles.json").write_text(content)
+    damaged = replace(snapshot, _mapped=Mapped(tmp_path))
+    with pytest.raises(UnreadableBuildError, match=r"roles.json.*`stowplan compile` makes it anew"):
+        damaged.by_role("caption")
+
+
 def test_a_profile_of_nothing(tmp_path: Path) -> None:
     mapped, rows = written(tmp_path, ())
     assert rows == list(mapped.entries()) == []
