@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compile test test-vllm bench snapshots lint lock clean
+.PHONY: help compile test test-vllm bench snapshots tables lint lock clean
 
 help: ## print this help
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -24,6 +24,14 @@ bench: .venv/.ready ## print how fast this machine is at each case, beside the g
 
 snapshots: .venv/.ready ## write the snapshots anew (read every line that changed before you commit it)
 	.venv/bin/python -m pytest -m "not engine" -n auto --snapshot-update tests/snapshot tests/cases tests/unit tests/test_docs.py
+
+TABLES = $(patsubst compiler/stowplan/engines/vllm/%.json,%,$(wildcard compiler/stowplan/engines/vllm/[0-9]*.json))
+
+tables: .venv/.ready .venv-vllm/.ready ## capture every flag table anew (TABLES="0.34.0" adds one): a wheel each, some 10 GB
+	@for version in $(TABLES); do \
+		.venv/bin/stowplan engine capture vllm "$$version" --fetch \
+			--python .venv-vllm/bin/python --output compiler/stowplan/engines || exit 2; \
+	done
 
 lint: .venv/.ready ## ruff, mypy and the import rules
 	.venv/bin/ruff check

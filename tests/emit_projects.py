@@ -89,7 +89,7 @@ enforce-eager = true
 [sampling]
 temperature = 0.2
 [env]
-VLLM_WORKER_MULTIPROC_START_METHOD = "spawn"
+VLLM_WORKER_MULTIPROC_METHOD = "spawn"
 """,
     "models.d/llava/base.toml": b"""\
 name = "llava_7b_(Q4)"

@@ -27,7 +27,7 @@ PROFILE_TEXT = """\
 memory = "16376 MiB"
 capability = "8.9"
 [engine.vllm]
-version = "0.11.0"
+version = "0.33.0"
 executable = "/opt/vllm/bin/vllm"
 [roots]
 weights = "/srv/weights"

@@ -1,11 +1,14 @@
 """The reference pages and the README's output are what the program says. `make snapshots` writes the pages."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import click
 import pytest
@@ -33,8 +36,11 @@ def command_line_page() -> str:
     for verb in VERBS:
         command = cli.get_command(context, verb)
         assert command is not None
-        told = command.get_help(click.Context(command, parent=context, info_name=verb, terminal_width=100))
-        lines += [f"## {verb}", "", _indented(told), ""]
+        of_verb = click.Context(command, parent=context, info_name=verb, terminal_width=100)
+        lines += [f"## {verb}", "", _indented(command.get_help(of_verb)), ""]
+        for name, below in command.commands.items() if isinstance(command, click.Group) else ():
+            told = below.get_help(click.Context(below, parent=of_verb, info_name=name, terminal_width=100))
+            lines += [f"### {verb} {name}", "", _indented(told), ""]
     return "\n".join(lines)
 
 
@@ -53,6 +59,10 @@ def blotted(text: str) -> str:
 
 def run(project: Path, command: str) -> str:
     """What a command of the README prints, as a terminal shows it."""
+    if any(sign in command for sign in "|>"):
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        shell = subprocess.run(["bash", "-c", command], cwd=project, env={**os.environ, "PATH": path}, stdout=PIPE)
+        return shell.stdout.decode()
     program, *arguments = shlex.split(command)
     if program == "stowplan":
         done = stowplan(project, *arguments)

@@ -13,6 +13,7 @@ from stowplan import __version__
 from stowplan.inputs import Sources, disk, git
 from stowplan.nouns.artifact import Build, profile_object, root_object
 from stowplan.nouns.entry import Entry
+from stowplan.nouns.profile import Engine
 from stowplan.nouns.project import Fleet, Project
 from stowplan.read.diff import Change, diff
 from stowplan.read.registry import REGISTRY, Rows, UnreadableBuildError, rows, rows_of
@@ -27,6 +28,8 @@ from stowplan.words.diagnostic import Diagnostic, Severity, has_errors
 from stowplan.words.digest import sha256
 
 BUILD = "build"
+NEAREST = ("engine-version-unknown",)
+"""What `--allow-nearest` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +56,27 @@ class Published:
     changes: tuple[Change, ...] = ()
 
 
-def compile_sources(sources: Sources, unread: Sequence[Diagnostic] = (), *, strict: bool = False) -> Compiled:
+def compile_sources(
+    sources: Sources, unread: Sequence[Diagnostic] = (), *, strict: bool = False, allow_nearest: bool = False
+) -> Compiled:
     """The way from sources to a build, in its order.
 
-    `unread` are the problems of reading the sources; `strict` takes warnings for errors.
+    `unread` are the problems of reading the sources; `strict` takes warnings for errors; `allow_nearest`
+    lets an engine version be checked against another's flag table.
     """
     project, malformed = load(sources, [problem.at.file for problem in unread if problem.at is not None])
     fleet, unmerged = merge(project)
-    found = _settled([*unread, *malformed, *unmerged, *check(project, fleet)], strict=strict)
+    problems = [*unread, *malformed, *unmerged, *check(project, fleet)]
+    found = _settled(problems, strict=strict, allowed=NEAREST if allow_nearest else ())
     if has_errors(found):
         return Compiled(sources, project, fleet, found)
     entries = plan(fleet)
     return Compiled(sources, project, fleet, found, entries, _build(sources, fleet, entries))
 
 
-def compile_tree(project: Path, *, strict: bool = False) -> Compiled:
+def compile_tree(project: Path, *, strict: bool = False, allow_nearest: bool = False) -> Compiled:
     """The working tree, compiled in memory."""
-    return compile_sources(*disk.read(project), strict=strict)
+    return compile_sources(*disk.read(project), strict=strict, allow_nearest=allow_nearest)
 
 
 def compile_revision(project: Path, revision: str) -> Compiled:
@@ -78,7 +85,12 @@ def compile_revision(project: Path, revision: str) -> Compiled:
 
 
 def publish_tree(
-    project: Path, *, strict: bool, lock_timeout: float | None, waiting: Callable[[str], None]
+    project: Path,
+    *,
+    strict: bool,
+    allow_nearest: bool = False,
+    lock_timeout: float | None,
+    waiting: Callable[[str], None],
 ) -> Published:
     """The working tree, compiled and published. Raises `StoreError`.
 
@@ -86,7 +98,7 @@ def publish_tree(
     """
     build = project / BUILD
     with locked(build, timeout=lock_timeout, waiting=waiting):
-        compiled = compile_tree(project, strict=strict)
+        compiled = compile_tree(project, strict=strict, allow_nearest=allow_nearest)
         if compiled.build is None:
             return Published(compiled)
         changes = changes_from(build, compiled)
@@ -111,12 +123,19 @@ def compiled_rows(compiled: Compiled) -> Rows:
     )
 
 
-def _settled(found: Sequence[Diagnostic], *, strict: bool) -> tuple[Diagnostic, ...]:
-    """Each problem once; under `strict`, warnings as errors."""
-    once = dict.fromkeys(found)
+def _settled(found: Sequence[Diagnostic], *, strict: bool, allowed: Sequence[str]) -> tuple[Diagnostic, ...]:
+    """Each problem once; what is `allowed` as a warning; under `strict`, warnings as errors."""
+    once = [replace(d, severity=Severity.WARNING) if d.id in allowed else d for d in dict.fromkeys(found)]
     if not strict:
         return tuple(once)
     return tuple(replace(d, severity=Severity.ERROR) if d.severity is Severity.WARNING else d for d in once)
+
+
+def _unverified(engine: Engine) -> dict[str, str]:
+    """What the build says of an engine whose flags were checked against another version's table."""
+    if engine.is_verified or engine.table is None:
+        return {}
+    return {"flags": "unverified", "flag_table": engine.table.version}
 
 
 def _build(sources: Sources, fleet: Fleet, entries: Mapping[str, tuple[Entry, ...]]) -> Build:
@@ -125,7 +144,7 @@ def _build(sources: Sources, fleet: Fleet, entries: Mapping[str, tuple[Entry, ..
         "compiler": {"name": "stowplan", "version": __version__},
         "engines": {
             profile.name: {
-                label: {"kind": engine.kind, "version": engine.version.value}
+                label: {"kind": engine.kind, "version": engine.version.value, **_unverified(engine)}
                 for label, engine in sorted(profile.engines.items())
             }
             for profile in fleet.profiles.values()

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import bench_check
 import bench_reader
+import bench_tables
 from bench_table import Row, table
 
 
@@ -10,6 +12,17 @@ def test_the_readers_rows(tmp_path: Path) -> None:
     rows = list(bench_reader.rows(tmp_path / "build", 20))
     assert len({row.case for row in rows}) == len(rows)
     assert all(row.figure > 0 for row in rows if row.unit == "s")
+
+
+def test_the_flag_tables_rows() -> None:
+    rows = list(bench_tables.rows())
+    assert len({row.case for row in rows}) == len(rows)
+    assert all(row.figure > 0 for row in rows)
+
+
+def test_the_checks_rows() -> None:
+    yardstick, check = bench_check.rows(20)
+    assert (yardstick.goal, check.goal) == (None, bench_check.SHARE * yardstick.figure)
 
 
 def test_a_table_shows_the_figure_beside_its_goal() -> None:

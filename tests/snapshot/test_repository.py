@@ -72,8 +72,9 @@ def outline(canonical: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_nothing_is_wrong_with_it(compiled: Compiled) -> None:
-    assert render("text", compiled.diagnostics, compiled.sources) == ""
+def test_nothing_is_wrong_with_it_but_the_age_of_its_engines(compiled: Compiled) -> None:
+    told = [problem for problem in compiled.diagnostics if problem.id != "engine-advisory"]
+    assert render("text", told, compiled.sources) == ""
 
 
 def test_manifest_of_the_build(compiled: Compiled, text: SnapshotAssertion) -> None:

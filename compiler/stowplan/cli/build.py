@@ -28,18 +28,31 @@ from stowplan.cli.workspace import (
 )
 from stowplan.pipeline import Compiled, Published, compile_tree, publish_tree
 from stowplan.report import summary
-from stowplan.words.diagnostic import has_errors
+from stowplan.words.diagnostic import Diagnostic, has_errors
+
+nearest_option = click.option(
+    "--allow-nearest",
+    is_flag=True,
+    help="Check an engine version without a flag table against the nearest one; the build says so.",
+)
 
 
 @click.command("compile")
 @click.option("--check", "only_check", is_flag=True, help="Publish nothing; exit 3 if `current` is not what would be.")
 @click.option("--no-publish", is_flag=True, help="Do everything but publish.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@nearest_option
 @click.option("--lock-timeout", type=Seconds(), metavar="SECONDS", help="How long to wait for another compile.")
 @format_option("text", "json", "github", "sarif")
 @pass_workspace
 def compile_command(
-    workspace: Workspace, only_check: bool, no_publish: bool, strict: bool, lock_timeout: float | None, form: str
+    workspace: Workspace,
+    only_check: bool,
+    no_publish: bool,
+    strict: bool,
+    allow_nearest: bool,
+    lock_timeout: float | None,
+    form: str,
 ) -> int:
     """Check everything, build, publish.
 
@@ -53,9 +66,11 @@ def compile_command(
     """
     project = workspace.project
     if only_check or no_publish:
-        published = Published(compile_tree(project, strict=strict))
+        published = Published(compile_tree(project, strict=strict, allow_nearest=allow_nearest))
     else:
-        published = publish_tree(project, strict=strict, lock_timeout=lock_timeout, waiting=remark)
+        published = publish_tree(
+            project, strict=strict, allow_nearest=allow_nearest, lock_timeout=lock_timeout, waiting=remark
+        )
     compiled, outcome = published.compiled, published.outcome
     comparison = compared(compiled, workspace.build) if only_check and compiled.build is not None else None
     if form == "json":
@@ -86,10 +101,20 @@ def compile_command(
     shell_complete=complete_profile,
     help="The GPU profile; default: every one.",
 )
+@click.option("--fix", is_flag=True, help="First make the edits that need no decision; comments are kept.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@nearest_option
 @format_option("text", "json", "github", "sarif")
 @pass_workspace
-def check_command(workspace: Workspace, subjects: tuple[str, ...], profile: str | None, strict: bool, form: str) -> int:
+def check_command(
+    workspace: Workspace,
+    subjects: tuple[str, ...],
+    profile: str | None,
+    fix: bool,
+    strict: bool,
+    allow_nearest: bool,
+    form: str,
+) -> int:
     """Say what is wrong, and build nothing.
 
     SUBJECT is MODEL[/PROFILE]; without any, everything is checked.
@@ -97,14 +122,24 @@ def check_command(workspace: Workspace, subjects: tuple[str, ...], profile: str 
     \b
     stowplan check
     stowplan check qwen2.5-vl-7b-instruct-awq/rtx-4080-16g
+    stowplan check --fix             write what can only be meant: a flag's right name, a number without quotes
     stowplan check --format github   in CI: annotations in the pull request
     """
-    compiled = compile_tree(workspace.project, strict=strict)
-    found, looked_at = compiled.diagnostics, counts(compiled)
-    if subjects or profile is not None:
-        meant = scopes(workspace, compiled, subjects, profile)
-        found = tuple(problem for problem in found if any(scope.concerns(problem) for scope in meant))
-        looked_at = called(meant)
+    compiled = compile_tree(workspace.project, strict=strict, allow_nearest=allow_nearest)
+    meant = scopes(workspace, compiled, subjects, profile) if subjects or profile is not None else None
+
+    def concerns(problem: Diagnostic) -> bool:
+        return meant is None or any(scope.concerns(problem) for scope in meant)
+
+    if fix:
+        from stowplan.cli.fix import fixed_tree  # only this writes TOML
+
+        mended = fixed_tree(workspace.project, compiled, concerns, strict=strict, allow_nearest=allow_nearest)
+        for step in (*mended.done, *mended.left):
+            (say if form == "text" else remark)(str(step))
+        compiled = mended.compiled
+    found = tuple(filter(concerns, compiled.diagnostics))
+    looked_at = counts(compiled) if meant is None else called(meant)
     show(found, compiled.sources, form)
     if form == "text":
         say(f"{looked_at}: {summary(found) if found else 'nothing wrong'}")

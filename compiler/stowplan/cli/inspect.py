@@ -163,9 +163,10 @@ def _entry_and_key(
 def _where(compiled: Compiled, entry: Entry) -> Callable[[Origin], str]:
     """Places as file:line, in the inputs and in the flag table that the entry's engine has."""
     sources = dict(compiled.sources)
-    if (engine := entry.subject.engine) is not None:
-        version = engine.version.value
-        sources[table_file(engine.kind, version)] = table_source(engine.kind, version)
+    if (engine := entry.subject.engine) is not None and (table := engine.table) is not None:
+        file = table_file(table.engine, table.version)
+        if file not in sources:
+            sources[file] = table_source(table.engine, table.version)
     return Locator(sources).where
 
 

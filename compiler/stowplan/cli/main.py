@@ -28,6 +28,8 @@ VERBS = {
     "new": "start",
     "use": "machine",
     "completion": "machine",
+    "engine": "engine",
+    "upgrade": "upgrade",
     "compile": "build",
     "check": "build",
     "show": "inspect",

@@ -6,6 +6,7 @@ from pathlib import Path
 from stowplan.engines.flags import versions
 
 _PROFILE = """\
+#:schema ../build/active/schema/profile.json
 # One GPU set-up: what is here, and what every model of it has in common.
 
 [gpu]
@@ -31,9 +32,42 @@ ports = "24001-24001"
 [defaults.vllm]
 gpu-memory-utilization = 0.9
 """
+_TOMBI = """\
+# Editors with Tombi: what the TOML files of this project may hold, and what it means. The schemas are written by
+# `stowplan compile`, with the flags of the engine versions that this machine's profile pins (`stowplan use PROFILE`).
+[[schemas]]
+path = "build/active/schema/base.json"
+include = ["models.d/*/base.toml"]                 # first: the first that fits is taken
+
+[[schemas]]
+path = "build/active/schema/overlay.json"
+include = ["models.d/*/*.toml"]
+
+[[schemas]]
+path = "build/active/schema/profile.json"
+include = ["profiles/*.toml"]
+"""
+_TAPLO = """\
+# Editors with Taplo (Even Better TOML): what the TOML files of this project may hold, and what it means. The schemas
+# are `stowplan compile`'s, with the flags of the engine versions that this machine's profile pins (`stowplan use`).
+[[rule]]
+include = ["models.d/*/base.toml"]
+schema.path = "build/active/schema/base.json"
+
+[[rule]]
+include = ["models.d/*/*.toml"]
+exclude = ["models.d/*/base.toml"]
+schema.path = "build/active/schema/overlay.json"
+
+[[rule]]
+include = ["profiles/*.toml"]
+schema.path = "build/active/schema/profile.json"
+"""
 _FILES = {
     "profiles/{profile}.toml": _PROFILE,
     "models.d/.gitkeep": "",
+    "tombi.toml": _TOMBI,
+    ".taplo.toml": _TAPLO,
     "build/.gitignore": "# Outputs: made by `stowplan compile`, never edited, never committed.\n*\n!.gitignore\n",
 }
 

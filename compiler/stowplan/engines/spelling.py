@@ -7,36 +7,52 @@ with a dash would be read as an option, so it is joined: `--flag=-value`. (A neg
 `-0.5` is, since the dot makes vLLM take it for a dotted option.)
 """
 
+import difflib
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stowplan.engines.flags import Flag
+from stowplan.nouns.flags import Flag
 from stowplan.words.digest import canonical_json
 from stowplan.words.keypath import format_key
 
 _HUMAN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmgtKMGT])")
 _OPTION = re.compile(r"-(?![0-9]+$)", re.DOTALL)
 _BRACED = re.compile(r"\s*\{.*\}\s*", re.DOTALL)
+_CONVERTERS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "str|json": "a string or a table",
+    "human_readable_int": "an integer",
+    "human_readable_int_or_auto": 'an integer or "auto"',
+}
+"""What a parser's converters want, in words; of others nothing is known."""
 _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that a flag does not take: `wants`, and what to do."""
+    """A value that a flag does not take: `wants`, and what to do.
+
+    `instead` is the value that was meant, where only one can have been; None if that is not sure.
+    """
 
     id: Literal["bad-value", "bad-choice"]
     wants: str
     hint: str | None = None
+    instead: Any = None
 
 
 def misfit(flag: Flag, value: Any) -> Misfit | None:
     """Why `flag` does not take `value` (a plain TOML value), None if it does."""
     if flag.many or flag.repeat:
         if not isinstance(value, list):
-            return Misfit("bad-value", "a list", f"write `{flag.name} = [{_toml(value)}]`")
+            wrapped = [value] if _item_misfit(flag, value) is None else None
+            return Misfit("bad-value", "a list", f"write `{flag.name} = [{_toml(value)}]`", wrapped)
         if not value and flag.many:
             return Misfit("bad-value", "at least one item", "leave the key out, or unset it")
         return next(filter(None, (_item_misfit(flag, item) for item in value)), None)
@@ -112,11 +128,18 @@ def _scalar_misfit(flag: Flag, value: Any) -> Misfit | None:
     if kind.startswith("human_readable_int"):
         return _human_misfit(kind, value)
     if not _fits(flag, value):
-        return Misfit("bad-value", _wanted(kind), _retype(flag, value))
-    if flag.choices and str(value) not in [str(choice) for choice in flag.choices]:
+        return Misfit("bad-value", _wanted(kind), *_retype(flag, value))
+    if flag.choices and str(value) not in (choices := [str(choice) for choice in flag.choices]):
+        if kind not in _CONVERTERS and _folded(value) in map(_folded, choices):
+            return None  # 0.32: a converter of its own reads `Flashinfer-Cutlass` as flashinfer_cutlass
+        close = difflib.get_close_matches(str(value), choices, n=1)
         allowed = ", ".join(_toml(choice) for choice in flag.choices)
-        return Misfit("bad-choice", f"one of {allowed}")
+        return Misfit("bad-choice", f"one of {allowed}", f'did you mean "{close[0]}"?' if close else None)
     return None
+
+
+def _folded(value: Any) -> str:
+    return str(value).lower().replace("-", "_")
 
 
 def _fits(flag: Flag, value: Any) -> bool:
@@ -141,7 +164,7 @@ def _json_misfit(flag: Flag, value: Any) -> Misfit | None:
         if isinstance(inner, dict | list):
             shown = _toml(inner) if len(value) <= 200 else "{ ... }"
             hint = f"write `{flag.name} = {shown}`; the JSON is made from it"
-            return Misfit("bad-value", "a table, not JSON in a string", hint)
+            return Misfit("bad-value", "a table, not JSON in a string", hint, inner if _is_toml(inner) else None)
     return Misfit("bad-value", "a table")
 
 
@@ -152,33 +175,38 @@ def _human_misfit(kind: str, value: Any) -> Misfit | None:
         unit = match[2]
         size = int(float(match[1]) * (_DECIMAL.get(unit) or _BINARY[unit]))
         hint = f"write the number: {size} (vLLM reads `k` as 1000 and `K` as 1024)"
-        return Misfit("bad-value", "a plain integer", hint)
+        return Misfit("bad-value", "a plain integer", hint, size)
     wants = 'an integer or "auto"' if kind.endswith("_or_auto") else "an integer"
     bare = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)
-    return Misfit("bad-value", wants, f"write it without quotes: `{int(value)}`" if bare else None)
+    if not bare:
+        return Misfit("bad-value", wants)
+    return Misfit("bad-value", wants, f"write it without quotes: `{int(value)}`", int(value))
 
 
 def _wanted(kind: str) -> str:
-    return {
-        "int": "an integer",
-        "float": "a number",
-        "str": "a string",
-        "str|json": "a string or a table",
-        "human_readable_int": "an integer",
-        "human_readable_int_or_auto": 'an integer or "auto"',
-    }.get(kind, "a string or a number")
+    return _CONVERTERS.get(kind, "a string or a number")
 
 
-def _retype(flag: Flag, value: Any) -> str | None:
+def _retype(flag: Flag, value: Any) -> tuple[str | None, Any]:
+    """What to write instead in words, and that value itself."""
     if flag.type in ("int", "float") and isinstance(value, str):
         try:
             number = int(value) if flag.type == "int" else float(value)
         except ValueError:
-            return None
-        return f"write it without quotes: `{flag.name} = {number}`"
+            return None, None
+        return f"write it without quotes: `{flag.name} = {number}`", number if math.isfinite(number) else None
     if flag.type == "str" and isinstance(value, int | float):
-        return f'write it in quotes: `{flag.name} = "{value}"`'
-    return None
+        text = str(value)
+        fits = not flag.choices or text in map(str, flag.choices)
+        return f'write it in quotes: `{flag.name} = "{text}"`', text if fits else None
+    return None, None
+
+
+def _is_toml(value: Any) -> bool:
+    """Whether TOML can say it: it has no null."""
+    if isinstance(value, dict):
+        return all(map(_is_toml, value.values()))
+    return all(map(_is_toml, value)) if isinstance(value, list) else value is not None
 
 
 def _toml(value: Any) -> str:

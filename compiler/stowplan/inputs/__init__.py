@@ -11,8 +11,13 @@ from stowplan.words.diagnostic import Diagnostic, Place, error
 Sources = dict[str, bytes]
 """Input files by path relative to the project, POSIX, sorted."""
 
-PROFILES, MODELS = FOLDERS = ("profiles", "models.d")
-PATTERNS = ("profiles/*.toml", "models.d/*.toml", "models.d/*/*.toml", "models.d/*/discovered.json")
+PROFILES, MODELS, ENGINES = FOLDERS = ("profiles", "models.d", "engines")
+NESTED = (MODELS, ENGINES)
+"""The folders whose folders hold inputs, too."""
+PATTERNS = (
+    *("profiles/*.toml", "models.d/*.toml", "models.d/*/*.toml", "models.d/*/discovered.json"),
+    "engines/*/*.json",
+)
 """What counts as an input. Nothing else in a project is read."""
 
 MAX_BYTES = {".toml": 1 << 20, ".json": 16 << 20}
@@ -30,7 +35,7 @@ def is_input(name: str) -> bool:
 def leads_to_inputs(name: str) -> bool:
     """Whether `name` is an input, or would be a folder that holds some."""
     folder, _, last = name.rpartition("/")
-    return name in FOLDERS or (folder == MODELS and not last.startswith(".")) or is_input(name)
+    return name in FOLDERS or (folder in NESTED and not last.startswith(".")) or is_input(name)
 
 
 def unreadable(name: str, reason: str) -> Diagnostic:

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from stowplan.inputs import FOLDERS, MODELS, Sources, is_input, leads_to_inputs, link, too_large, unreadable
+from stowplan.inputs import FOLDERS, NESTED, Sources, is_input, leads_to_inputs, link, too_large, unreadable
 from stowplan.words.diagnostic import Diagnostic
 
 
@@ -24,13 +24,13 @@ def read(project: Path) -> tuple[Sources, list[Diagnostic]]:
 
 def _names(project: Path, problems: list[Diagnostic]) -> Iterator[str]:
     folders = list(FOLDERS)
-    for folder in folders:  # it grows by each model's folder
+    for folder in folders:  # it grows by the folders in them
         for entry in _entries(project, folder, problems):
             name = f"{folder}/{entry.name}"
             if entry.is_symlink():
                 if leads_to_inputs(name):
                     problems.append(link(name))
-            elif folder == MODELS and entry.is_dir(follow_symlinks=False):
+            elif folder in NESTED and entry.is_dir(follow_symlinks=False):
                 folders.append(name)
             elif is_input(name):
                 yield name

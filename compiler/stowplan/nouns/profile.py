@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Literal
 
+from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.gate import TomlShape
 from stowplan.words.layered import Leaf, Tree, find
 
@@ -75,12 +76,22 @@ class ProfileShape(TomlShape):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One engine of a profile, with the leaves it was read from."""
+    """One engine of a profile, with the leaves it was read from.
+
+    `table` says what it accepts: that version's flag table, else the one nearest to it, which check has
+    to allow; None for a kind of engine that nothing is known of.
+    """
 
     label: str
     kind: str
     version: Leaf
     executable: Leaf
+    table: FlagTable | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether what it accepts is known for this very version."""
+        return self.table is not None and self.table.version == self.version.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from stowplan.nouns.facts import Facts
+from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.profile import Engine, Profile
 from stowplan.words.keypath import KeyPath
@@ -43,11 +44,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """All inputs, parsed. `broken_profiles` exist as files but could not be read."""
+    """All inputs, parsed. `broken_profiles` exist as files but could not be read.
+
+    `tables`: engine → version → the flag table that the project brings itself.
+    """
 
     profiles: Mapping[str, Document]
     models: Mapping[str, Model]
     broken_profiles: frozenset[str] = frozenset()
+    tables: Mapping[str, Mapping[str, FlagTable]] = field(default_factory=dict)
 
 
 class State(StrEnum):

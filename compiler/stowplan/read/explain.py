@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stowplan.engines.flags import flag_table
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.launch import Token
 from stowplan.nouns.project import Removal
@@ -180,7 +179,7 @@ def _below(entry: Entry, paths: Iterable[KeyPath]) -> list[tuple[KeyPath, Leaf]]
 def _unsaid(path: KeyPath, kind: str | None, entry: Entry) -> str:
     name = format_keypath(path)
     engine = entry.subject.engine
-    table = None if engine is None else flag_table(engine.kind, engine.version.value)
+    table = None if engine is None else engine.table
     flag = None if table is None or len(path) > 2 else table.flags.get(str(path[-1]))
     if flag is None or (len(path) == 2 and path[0] != kind) or table is None:
         return f"`{name}` is set by no layer and is no fact of this model"

@@ -1,12 +1,12 @@
 """Diagnostics for programs, as one JSON object.
 
     {"diagnostics": [{"id", "severity", "message", "file", "line", "column", "end_line", "end_column",
-                      "key", "hint", "also": [{"text", "file", "line", ...}]}],
+                      "key", "hint", "fixable", "also": [{"text", "file", "line", ...}]}],
      "errors": n, "warnings": n, "notes": n}
 
 Every field is always there; null where nothing is known. Lines and columns count from 1, columns in
 characters; `end_column` is the first one after the place. `key` is a TOML dotted key, `[2]` for a list
-position.
+position. `fixable`: whether `stowplan check --fix` mends it.
 """
 
 import json
@@ -36,6 +36,7 @@ def _diagnostic(item: Located) -> dict[str, Any]:
         "message": problem.message,
         **_place(problem.at, item.at),
         "hint": problem.hint,
+        "fixable": problem.fix is not None,
         "also": [
             {"text": label.text, **_place(label.at, spot)} for label, spot in zip(problem.also, item.also, strict=True)
         ],

@@ -31,8 +31,8 @@ def _command(item: Located) -> str:
     listed = ",".join(f"{name}={_property(visible(str(value)))}" for name, value in properties.items())
     lines = [problem.message]
     lines += [f"{spot}: {label.text}" for label, spot in zip(problem.also, item.also, strict=True)]
-    if problem.hint is not None:
-        lines.append(f"help: {problem.hint}")
+    if problem.advice is not None:
+        lines.append(f"help: {problem.advice}")
     message = _message("\n".join(map(visible, lines)))
     return f"::{_COMMANDS[problem.severity]} {listed}::{message}"
 

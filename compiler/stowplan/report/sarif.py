@@ -40,7 +40,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(item: Located) -> dict[str, Any]:
     problem = item.problem
-    text = problem.message if problem.hint is None else f"{problem.message}\nhelp: {problem.hint}"
+    text = problem.message if problem.advice is None else f"{problem.message}\nhelp: {problem.advice}"
     return {
         "ruleId": problem.id,
         "level": problem.severity,

@@ -43,8 +43,8 @@ def _lines(item: Located, paint: Paint) -> Iterator[str]:
         else:
             yield f"{margin}{paint('frame', ':::')} {visible(str(spot))}"
             yield from _snippet(spot, f" {text}", margin, severity, paint)
-    if problem.hint is not None:
-        yield f"{margin} {paint('frame', '=')} {paint('help', 'help')}: {visible(problem.hint)}"
+    if problem.advice is not None:
+        yield f"{margin} {paint('frame', '=')} {paint('help', 'help')}: {visible(problem.advice)}"
 
 
 def _snippet(spot: Spot, label: str, margin: str, severity: Part, paint: Paint) -> Iterator[str]:

@@ -17,6 +17,7 @@ from stowplan.nouns.overlay import ONLY_IN_BASE, ONLY_IN_OVERLAY
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.digest import canonical_json
 from stowplan.words.keypath import KeyPath, format_keypath
+from stowplan.words.shown import shown
 
 _WANTED = {
     "int_type": "an integer",
@@ -136,7 +137,7 @@ def _flag_of(key: str) -> str | None:
 
 
 def _reason(item: Any) -> str:
-    seen = describe(item["input"])
+    seen = shown(item["input"])
     if item["type"] == "literal_error":
         expected = str(item["ctx"]["expected"]).replace("'", '"')
         return f"may be {expected}, not {seen}"
@@ -144,22 +145,6 @@ def _reason(item: Any) -> str:
         return "is missing"
     wanted = _WANTED.get(item["type"])
     return f"wants {wanted}, not {seen}" if wanted else f"does not fit: {item['msg']}"
-
-
-def describe(value: Any) -> str:
-    """A value as a message names it: `the string "8k"`, `true`, `a list`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        shown = value if len(value) <= 60 else value[:57] + "..."
-        return f'the string "{shown}"'
-    if isinstance(value, int):
-        return f"the integer {value}"
-    if isinstance(value, float):
-        return f"the number {value}"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return "a table" if isinstance(value, dict) else "nothing"
 
 
 def _without(table: dict[str, Any], paths: list[KeyPath]) -> dict[str, Any]:

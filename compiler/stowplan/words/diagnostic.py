@@ -5,9 +5,9 @@ What was seen is the `message`, where is `at`, what to do next is the `hint`. Th
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from stowplan.words.keypath import KeyPath
 
@@ -47,8 +47,24 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """The only thing that can be meant: the key at `key` of `file` goes, and each of `put` is set instead.
+
+    `put` pairs key paths with plain TOML values. With none, the key just goes; the key itself in a new
+    spelling, or with a new value, keeps its place in the file and its comment.
+    """
+
+    file: str
+    key: KeyPath
+    put: tuple[tuple[KeyPath, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: `id` from the catalogue, a one-line `message`, a place, related places, next step."""
+    """One problem: `id` from the catalogue, a one-line `message`, a place, related places, next step.
+
+    `fix` is there where the next step is an edit that needs no decision.
+    """
 
     id: str
     severity: Severity
@@ -56,6 +72,17 @@ class Diagnostic:
     at: Place | None = None
     also: tuple[Label, ...] = ()
     hint: str | None = None
+    fix: Fix | None = field(default=None, compare=False)
+
+    @property
+    def advice(self) -> str | None:
+        """The hint, and the command that does it where one can."""
+        if self.fix is None:
+            return self.hint
+        command = "`stowplan check --fix` applies this"
+        if self.hint is None:
+            return command
+        return f"{self.hint}{' ' if self.hint.endswith(('?', '.')) else '; '}{command}"
 
 
 def error(
@@ -65,9 +92,10 @@ def error(
     *,
     also: Iterable[Label] = (),
     hint: str | None = None,
+    fix: Fix | None = None,
 ) -> Diagnostic:
     """An error; see `Diagnostic`."""
-    return Diagnostic(id, Severity.ERROR, message, at, tuple(also), hint)
+    return Diagnostic(id, Severity.ERROR, message, at, tuple(also), hint, fix)
 
 
 def warning(
@@ -77,9 +105,10 @@ def warning(
     *,
     also: Iterable[Label] = (),
     hint: str | None = None,
+    fix: Fix | None = None,
 ) -> Diagnostic:
     """A warning; see `Diagnostic`."""
-    return Diagnostic(id, Severity.WARNING, message, at, tuple(also), hint)
+    return Diagnostic(id, Severity.WARNING, message, at, tuple(also), hint, fix)
 
 
 def note(id: str, message: str, at: Place | None = None, *, hint: str | None = None) -> Diagnostic:  # noqa: A002

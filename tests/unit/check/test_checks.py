@@ -46,7 +46,7 @@ ALONE: list[tuple[Files, Expected]] = [
     ({OVERLAY: "[vllm]\nport = 8000\n"}, ("reserved-flag", OVERLAY, ("vllm", "port"))),
     ({OVERLAY: "[vllm]\nserved_model_name = ['x']\n"}, ("reserved-flag", OVERLAY, ("vllm", "served_model_name"))),
     ({OVERLAY: "[vllm]\nconfig = '/etc/vllm.yaml'\n"}, ("reserved-flag", OVERLAY, ("vllm", "config"))),
-    ({OVERLAY: "[vllm]\ntask = 'generate'\n"}, ("deprecated-flag", OVERLAY, ("vllm", "task"))),
+    ({OVERLAY: "[vllm]\ntask = 'generate'\n"}, ("renamed-flag", OVERLAY, ("vllm", "task"))),
     ({PROFILE: PROFILE_TEXT + "[defaults.vllm]\nseed = '8'\n"}, ("bad-value", PROFILE, ("defaults", "vllm", "seed"))),
     (
         {PROFILE: PROFILE_TEXT + "[defaults.vllm.hf-overrides]\nx = 1\n[defaults.vllm.nonsense]\nx = 1\n"},
@@ -59,10 +59,10 @@ ALONE: list[tuple[Files, Expected]] = [
         ("engine-not-chosen", OVERLAY, ()),
     ),
     (
-        profile('version = "0.11.0"', 'version = "0.11.9"'),
+        profile('version = "0.33.0"', 'version = "0.99.9"'),
         ("engine-version-unknown", PROFILE, ("engine", "vllm", "version")),
     ),
-    (profile('version = "0.11.0"', ""), ("missing-key", PROFILE, ("engine", "vllm"))),
+    (profile('version = "0.33.0"', ""), ("missing-key", PROFILE, ("engine", "vllm"))),
     (profile('executable = "/opt/vllm/bin/vllm"', ""), ("missing-key", PROFILE, ("engine", "vllm"))),
     (profile(VLLM, VLLM + 'kind = "sglang"\n'), ("unknown-engine", PROFILE, ("engine", "vllm"))),
     (profile(VLLM, VLLM + f'kind = "{"x" * 5000}"\n'), ("unknown-engine", PROFILE, ("engine", "vllm"))),
@@ -170,8 +170,7 @@ def hint(files: Files) -> str:
         ("no-enforce-eager = true", "one name for each flag: write `enforce-eager = false`"),
         ("no-enforce-eager = false", "one name for each flag: write `enforce-eager = true`"),
         ("tp = 1", "one name for each flag: write `tensor-parallel-size`"),
-        ("device-ids = '0'", "vllm 0.32.0 has it, 0.11.0 has not"),
-        ("xyzzy = 1", "`/opt/vllm/bin/vllm serve --help=all` lists what it takes"),
+        ("xyzzy = 1", "`stowplan engine flags 0.33.0` lists what it takes"),
     ],
 )
 def test_an_unknown_flag_comes_with_advice(flag: str, expected: str) -> None:
@@ -246,7 +245,7 @@ def test_what_is_wrong_with_a_disabled_subject_is_a_warning(files: Files) -> Non
 
 
 def test_a_profile_without_models_is_checked_all_the_same() -> None:
-    files: Files = {"profiles/empty.toml": "[engine.vllm]\nversion = '0.11.0'\n"}
+    files: Files = {"profiles/empty.toml": "[engine.vllm]\nversion = '0.33.0'\n"}
     assert {p.id for p in found(files)} == {"missing-key"}
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "roles": ["roles"],
     "generations": ["generations"],
     "status": ["status", "status --check", "status llama"],
+    "upgrade": ["upgrade vllm 0.32.0"],
 }
 EXITS = {"compile --check": {"fine": 0, "errors": 1, "difference": 3}, "diff --check": {"difference": 3}}
 SITUATIONS = {

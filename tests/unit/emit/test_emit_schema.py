@@ -2,24 +2,30 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 
 from emit_projects import INCIDENT, QWEN, artifacts_of
-from sources import PROFILE_TEXT, sources
-from stowplan.engines.flags import flag_table, versions
+from sources import sources
+from stowplan.engines.flags import versions
 from stowplan.engines.reserved import RESERVED
-from stowplan.engines.spelling import misfit
-from stowplan.stages.emit.schema import _values
-
-VALUES: list[Any] = [True, False, 0, 1, -1, 2.5, "x", "auto", "", "-x", "8k", {}, {"a": 1}]
-LISTS: list[Any] = [[], ["x"], ["-x"], [1], [True], [[1]], [{}], [{"name": "x"}]]
+from stowplan.words.digest import canonical_json
 
 
 def _schema(kind: str, given: dict[str, bytes] = INCIDENT, profile: str = "rtx-4080-16g") -> Any:
     return json.loads(artifacts_of(given, profile)[f"schema/{kind}.json"].content)
+
+
+def _every(schema: Any) -> Iterator[dict[str, Any]]:
+    """A schema and every one in it."""
+    yield schema
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    inner += [schema[word] for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict)]
+    for each in inner:
+        yield from _every(each)
 
 
 def _accepts(schema: Any, text: str) -> bool:
@@ -31,6 +37,38 @@ def test_it_is_json_schema_of_draft_7(kind: str) -> None:
     schema = _schema(kind)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("kind", ["overlay", "base", "profile"])
+def test_it_is_canonical_whole_and_self_contained(kind: str) -> None:
+    content = artifacts_of(INCIDENT, "rtx-4080-16g")[f"schema/{kind}.json"].content
+    assert content == canonical_json(json.loads(content)) + b"\n"
+    for schema in _every(json.loads(content)):
+        assert not schema.keys() & {"$id", "id", "$ref"}
+        assert "null" not in (schema.get("type"), *schema.get("enum", ()))
+        assert not isinstance(schema.get("type"), list) or "null" not in schema["type"]
+
+
+@pytest.mark.parametrize("kind", ["overlay", "base", "profile"])
+def test_every_key_says_what_it_is(kind: str) -> None:
+    """Fields of objects apart, where the engine has no words for all."""
+    tables = [_schema(kind)]
+    for table in tables:
+        for key, schema in table["properties"].items():
+            assert schema.get("description") or key == "because", key
+            inner = [schema, schema.get("additionalProperties")]
+            if key != "vllm":
+                tables += [each for each in inner if isinstance(each, dict) and "properties" in each]
+    assert len(tables) >= {"overlay": 2, "base": 3, "profile": 5}[kind]
+
+
+def test_a_table_that_is_open_says_so() -> None:
+    """Where nothing is said of further keys, an editor may take the table for a closed one."""
+    for schema in _every(_schema("base")):
+        decides = schema.keys() & {"type", "enum", "const", "anyOf", "examples", "additionalProperties"}
+        assert decides, schema
+        if "object" in (schema.get("type"), *(schema.get("type") if isinstance(schema.get("type"), list) else ())):
+            assert "additionalProperties" in schema, schema
 
 
 def test_the_files_of_a_sound_project_are_accepted() -> None:
@@ -54,6 +92,10 @@ def test_the_files_of_a_sound_project_are_accepted() -> None:
         ("overlay", 'engine = "llama.cpp"'),
         ("overlay", 'name = "in base.toml alone"'),
         ("overlay", "port = true"),
+        ("overlay", "port = 65536"),
+        ("overlay", '[vllm]\nquantization = "awk"'),
+        ("overlay", "[vllm]\ncompilation-config = { leval = 3 }"),
+        ("overlay", "[vllm.speculative-config]\nmodel = 3"),
         ("overlay", '[external]\nbackend = "ollama"'),
         ("overlay", "[env]\nA = 1"),
         ("overlay", 'unset = "vllm.seed"'),
@@ -74,33 +116,33 @@ def test_reserved_flags_are_those_that_check_refuses() -> None:
     assert RESERVED.keys().isdisjoint(_schema("overlay")["properties"]["vllm"]["properties"])
 
 
-@pytest.mark.parametrize("version", versions("vllm"))
-def test_a_flag_takes_what_check_lets_through(version: str) -> None:
-    table = flag_table("vllm", version)
-    assert table is not None
-    for flag in table.flags.values():
-        editor = jsonschema.Draft7Validator(_values(flag))
-        for value in (*VALUES, *LISTS, *flag.choices):
-            assert editor.is_valid(value) == (misfit(flag, value) is None), (flag.name, value)
-
-
-def test_a_flag_says_where_it_comes_from_and_its_default() -> None:
+def test_a_flag_says_what_it_is_where_it_comes_from_and_its_default() -> None:
     flag = _schema("overlay")["properties"]["vllm"]["properties"]["gpu-memory-utilization"]
-    assert flag == {
-        "type": "number",
-        "default": 0.9,
-        "description": "--gpu-memory-utilization of vllm 0.11.0 (CacheConfig)",
-    }
+    assert flag["description"].startswith("The fraction of GPU memory")
+    assert flag["description"].endswith("\n\nvllm 0.11.0, CacheConfig")
+    assert (flag["type"], flag["default"]) == ("number", 0.9)
+
+
+def test_versions_with_a_table_are_offered_the_newest_first() -> None:
+    engine = _schema("profile")["properties"]["engine"]["additionalProperties"]
+    offered = engine["properties"]["version"]["examples"]
+    assert offered == list(reversed(versions("vllm")))
 
 
 def test_two_versions_of_an_engine_each_bring_their_flags() -> None:
-    second = '[engine.new]\nkind = "vllm"\nversion = "0.32.0"\nexecutable = "/opt/new/bin/vllm"\n'
-    given = sources({"profiles/rtx.toml": PROFILE_TEXT + second, "models.d/qwen/base.toml": 'engine = "vllm"'})
+    engines = "".join(
+        f'[engine.{label}]\nkind = "vllm"\nversion = "{version}"\nexecutable = "/opt/{label}/bin/vllm"\n'
+        for label, version in (("old", "0.11.0"), ("new", "0.32.0"))
+    )
+    profile = f'{engines}[roots]\nweights = "/srv"\n[serving]\nbind = "127.0.0.1"\nports = "24001-24001"\n'
+    given = sources({"profiles/rtx.toml": profile, "models.d/qwen/base.toml": 'engine = "new"'})
     schema = _schema("overlay", given, "rtx")
-    assert schema["properties"]["engine"]["enum"] == ["new", "vllm", "external"]
+    assert schema["properties"]["engine"]["enum"] == ["new", "old", "external"]
     assert _accepts(schema, "[vllm]\nswap-space = 4")  # of 0.11.0 alone
     assert _accepts(schema, "[vllm]\nasync-scheduling = true")
     assert _accepts(schema, '[vllm]\nmoe-backend = "auto"')  # of 0.32.0 alone
+    told = schema["properties"]["vllm"]["properties"]["async-scheduling"]["description"]
+    assert told.endswith("vllm 0.32.0, 0.11.0, SchedulerConfig")
 
 
 def test_without_an_engine_the_flags_are_open() -> None:

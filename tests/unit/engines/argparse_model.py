@@ -45,6 +45,11 @@ def _add(made: argparse.ArgumentParser, name: str, entry: dict[str, Any]) -> Non
     names = [name, *entry.get("aliases", ())]
     about: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS}
     kind = entry["type"].removesuffix("?")
+    if entry.get("action") == "EnableDisableAction" and "neg" not in entry:  # 0.33: `--enable-x` beside `--disable-x`
+        off = next(alias for alias in names if alias.startswith("--") and alias != name)
+        made.add_argument(*[alias for alias in names if alias != off], action="store_true", **about)
+        made.add_argument(off, action="store_false", **about)
+        return
     if kind == "flag" or entry.get("neg"):
         made.add_argument(*names, action="store_true", **about)
         for off in entry.get("neg", ()):

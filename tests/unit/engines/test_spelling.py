@@ -59,7 +59,11 @@ def meant_item(flag: Flag, kind: str, value: Any) -> Any:
         return -1
     if flag.type == "float":
         return float(value)
-    if flag.type in ("str", "<lambda>") and isinstance(value, int | float) and not isinstance(value, bool):
+    if (
+        flag.type in ("str", "<lambda>", "parse_reasoning_parser")
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ):
         return str(value)
     return value
 

@@ -29,7 +29,7 @@ PROJECT: dict[str, dict[str, Any]] = {
         "allow": ["remote-code:qwen"],
         "gpu": {"name": "RTX", "count": 1, "memory": "16376 MiB", "reserved": "1.5 GiB", "capability": "8.9"},
         "engine": {
-            "vllm": {"version": "0.11.0", "executable": "/opt/vllm"},
+            "vllm": {"version": "0.33.0", "executable": "/opt/vllm"},
             "newer": {"kind": "vllm", "version": "0.32.0", "executable": "/opt/new"},
         },
         "roots": {"weights": "/srv/weights"},

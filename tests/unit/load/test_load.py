@@ -149,7 +149,7 @@ def test_what_does_not_fit_its_file_is_named(file: str, text: str, expected: Any
 
 def test_a_message_says_what_was_seen_and_what_is_wanted() -> None:
     assert problems(OVERLAY, "port = '8000'")[0].message == '`port` wants an integer, not the string "8000"'
-    assert problems(OVERLAY, "env = []")[0].message == "`env` wants a table, not a list"
+    assert problems(OVERLAY, "env = []")[0].message == "`env` wants a table, not the list []"
     assert 'may be "one-at-a-time" or "together"' in problems(PROFILE, "[serving]\nmode = 'all'")[0].message
 
 

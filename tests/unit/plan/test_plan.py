@@ -52,13 +52,13 @@ def test_a_command_line_is_the_program_the_address_and_the_flags_by_name() -> No
         *("/opt/vllm/bin/vllm", "serve", "/srv/weights/Qwen/Qwen3-8B"),
         *("--host", "127.0.0.1", "--port", "24002", "--served-model-name", "q"),
         "--enforce-eager",
-        *("--gpu-memory-utilization", "0.9", "--max-model-len", "4096", "--seed", "1"),
+        *("--gpu-memory-utilization", "0.92", "--max-model-len", "4096", "--seed", "1"),
     ]
 
 
 def test_extra_args_are_what_is_left_without_the_reserved_part() -> None:
     made = launch({})
-    assert made.extra_args == ["--gpu-memory-utilization", "0.9", "--max-model-len", "4096"]
+    assert made.extra_args == ["--gpu-memory-utilization", "0.92", "--max-model-len", "4096"]
     assert made.argv[-4:] == made.extra_args
 
 
@@ -105,7 +105,8 @@ def test_a_rooted_path_is_made_absolute_also_inside_json_and_env() -> None:
 [vllm]
 generation-config = "weights:Qwen/gen"
 lora-modules = ["a=weights:x", { name = "b", path = "weights:lora/b" }]
-[vllm.speculative-config]
+enable-lora = true
+[vllm.hf-overrides]
 model = "weights:Qwen/draft"
 nested = [{ x = "weights:a" }, "http://example.org", "other:x"]
 [env]
@@ -115,7 +116,7 @@ CACHE = "weights:.cache"
     values = {option[0].text: [token.text for token in option[1:]] for option in made.options}
     assert values["--generation-config"] == ["/srv/weights/Qwen/gen"]
     assert values["--lora-modules"] == ["a=weights:x", '{"name":"b","path":"/srv/weights/lora/b"}']
-    assert values["--speculative-config"] == [
+    assert values["--hf-overrides"] == [
         '{"model":"/srv/weights/Qwen/draft","nested":[{"x":"/srv/weights/a"},"http://example.org","other:x"]}'
     ]
     assert [(variable.name, variable.value) for variable in made.env] == [("CACHE", "/srv/weights/.cache")]
@@ -247,7 +248,7 @@ def digest(files: Files) -> str:
         {OVERLAY: "port = 24002\n[vllm]\nmax-model-len = 4096\n"},
         {OVERLAY: "[vllm]\nmax-model-len = 4096\n[env]\nA = '1'\n"},
         {PROFILE: PROFILE_TEXT.replace("127.0.0.1", "::1")},
-        {PROFILE: PROFILE_TEXT.replace("0.11.0", "0.19.1")},
+        {PROFILE: PROFILE_TEXT.replace("0.33.0", "0.19.1")},
         {PROFILE: PROFILE_TEXT.replace("/opt/vllm/", "/opt/vllm2/")},
         {PROFILE: PROFILE_TEXT.replace("/srv/weights", "/mnt/weights")},
         {PROFILE: PROFILE_TEXT + 'pass-env = ["HF_TOKEN"]\n'},
@@ -306,10 +307,10 @@ OVERLAY_TABLE: dict[str, Any] = {
     "env": {"B": "1", "A": "2"},
 }
 PROFILE_TABLE: dict[str, Any] = {
-    "engine": {"vllm": {"version": "0.11.0", "executable": "/opt/vllm/bin/vllm"}},
+    "engine": {"vllm": {"version": "0.33.0", "executable": "/opt/vllm/bin/vllm"}},
     "roots": {"weights": "/srv/weights", "more": "/srv/more"},
     "serving": {"bind": "127.0.0.1", "ports": "24001-24010", "pass-env": ["B", "A"]},
-    "defaults": {"vllm": {"block-size": 16, "swap-space": 2}, "env": {"C": "3"}},
+    "defaults": {"vllm": {"block-size": 16, "max-num-seqs": 2}, "env": {"C": "3"}},
 }
 
 

@@ -126,7 +126,7 @@ def test_a_fact_is_explained(entry: Entry) -> None:
 
 
 def test_a_flag_that_nobody_sets_has_the_engines_default(entry: Entry) -> None:
-    assert "the default of vllm 0.11.0 holds: false" in str(explain_key(entry, "enforce-eager", where).said)
+    assert "the default of vllm 0.33.0 holds: false" in str(explain_key(entry, "enforce-eager", where).said)
     assert "decides by itself" in str(explain_key(entry, "max-num-batched-tokens", where).said)
     assert explain_key(entry, "no-such-thing", where).said == (
         "`no-such-thing` is set by no layer and is no fact of this model"

@@ -10,7 +10,7 @@ import stowplan
 from stowplan.report.catalogue import Rule, rules
 
 PACKAGE = Path(stowplan.__file__).parent
-MAKERS = {"error": 0, "warning": 0, "note": 0, "Diagnostic": 0, "Misfit": 0}
+MAKERS = {"error": 0, "warning": 0, "note": 0, "Diagnostic": 0, "Misfit": 0, "graded": 0}
 """What makes a diagnostic, or half of one, and which of its arguments is the id."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -68,6 +68,7 @@ class TestJson:
             "end_column": 4,
             "key": "vllm.chat",
             "hint": "mend it",
+            "fixable": False,
             "also": [],
         }
         assert clash["also"] == [

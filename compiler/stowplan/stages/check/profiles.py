@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from shlex import quote
 
-from stowplan.engines.flags import kinds, versions
+from stowplan.engines.flags import kinds, version_key
 from stowplan.nouns.overlay import EXTERNAL
-from stowplan.nouns.profile import HOST, Profile, is_host, parse_capability, parse_ports, parse_size
+from stowplan.nouns.profile import HOST, Engine, Profile, is_host, parse_capability, parse_ports, parse_size
 from stowplan.nouns.roots import split
-from stowplan.words.diagnostic import Diagnostic, Place, error
+from stowplan.words.diagnostic import Diagnostic, Place, error, warning
 from stowplan.words.keypath import format_keypath
 from stowplan.words.layered import Leaf, find, leaves
 from stowplan.words.version import STOWPLAN, satisfies
@@ -83,13 +84,23 @@ def _engines(profile: Profile) -> Iterator[Diagnostic]:
             message = f"`{engine.kind}` is no engine that can be launched; known: {', '.join(kinds())}"
             hint = 'say `kind = "vllm"` under it, or `engine = "external"` in the overlays'
             yield error("unknown-engine", message, heading, hint=hint)
-        elif engine.version.value not in versions(engine.kind):
-            known = ", ".join(versions(engine.kind))
-            message = f"there is no flag table for {engine.kind} {engine.version.value}"
-            yield error("engine-version-unknown", message, _place(engine.version), hint=f"known versions: {known}")
+        elif engine.table is not None and not engine.is_verified:
+            yield _unverified(engine, engine.table.version)
         if not re.fullmatch(r"/[^\0=]*", engine.executable.value) or engine.executable.value.endswith("/"):
             message = f'`executable` is "{engine.executable.value}"; wanted is a program\'s absolute path, without `=`'
             yield error("unsafe-path", message, _place(engine.executable))
+
+
+def _unverified(engine: Engine, known: str) -> Diagnostic:
+    """What to say of a version without a flag table, where that of `known` is the nearest."""
+    pinned = engine.version.value
+    message = f"there is no flag table for {engine.kind} {pinned}"
+    hint = f"`stowplan engine capture {engine.kind} {quote(pinned)}` makes it"
+    if version_key(pinned)[:2] == version_key(known)[:2]:
+        message += f"; flags are checked against {known}"
+        return warning("engine-version-near", message, _place(engine.version), hint=hint)
+    hint += f"; with `--allow-nearest` flags are checked against {known}, and the build says so"
+    return error("engine-version-unknown", message, _place(engine.version), hint=hint)
 
 
 def _requires(profile: Profile) -> Iterator[Diagnostic]:

@@ -8,16 +8,19 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
+from stowplan.engines.flags import TableUnreadableError, examined, table_file
 from stowplan.nouns.facts import FORMAT, seal
+from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.names import taken, unsafe
 from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
 from stowplan.nouns.project import Document, FactsDocument, Model, Project
-from stowplan.stages.gate import describe, facts_of, settle
+from stowplan.stages.gate import facts_of, settle
 from stowplan.stages.load.syntax import parse
 from stowplan.stages.load.tidy import tidy
 from stowplan.words.diagnostic import Diagnostic, Place, error
 from stowplan.words.keypath import format_keypath
+from stowplan.words.shown import shown
 
 FACTS_FILE = "discovered.json"
 
@@ -31,6 +34,7 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
     profiles: dict[str, Document] = {}
     broken = {PurePosixPath(name).stem for name in _names_in("profiles", unread)}
     models: dict[str, dict[str, bytes]] = {}
+    tables: dict[str, dict[str, FlagTable]] = {}
     for file, content in sources.items():
         path = PurePosixPath(file)
         if path.parts[0] == "profiles":
@@ -41,6 +45,9 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
                 broken.add(path.stem)
             else:
                 profiles[path.stem] = document
+        elif path.parts[0] == "engines":
+            if (table := _table(file, content, problems)) is not None:
+                tables.setdefault(table.engine, {})[table.version] = table
         elif len(path.parts) == 2:
             message = f"`{file}` belongs to no model"
             hint = f"move it to models.d/<model>/{path.name}, named after a profile"
@@ -50,7 +57,7 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
     loaded = {name: _model(name, files, unread, problems) for name, files in models.items()}
     if "profiles" in unread:  # any name may be a profile's
         broken |= {name for model in loaded.values() for name in model.overlays}
-    return Project(profiles, loaded, frozenset(broken)), problems
+    return Project(profiles, loaded, frozenset(broken), tables), problems
 
 
 def _names_in(folder: str, unread: Collection[str]) -> set[str]:
@@ -98,6 +105,21 @@ def _model(name: str, files: Mapping[str, bytes], unread: Collection[str], probl
     return Model(name, facts, base, overlays, frozenset(unreadable))
 
 
+def _table(file: str, content: bytes, problems: list[Diagnostic]) -> FlagTable | None:
+    again = "make it anew with `stowplan engine capture`"
+    try:
+        table = examined(content)
+    except TableUnreadableError as problem:
+        problems.append(error("flag-table-unreadable", f"not a flag table: {problem}", Place(file), hint=again))
+        return None
+    if table_file(table.engine, table.version) != file:
+        message = f"it is the flag table of {table.engine} {table.version}"
+        hint = f"call it `{table_file(table.engine, table.version)}`"
+        problems.append(error("flag-table-unreadable", message, Place(file, ("version",)), hint=hint))
+        return None
+    return table
+
+
 def _document(file: str, content: bytes, shape: type, problems: list[Diagnostic]) -> Document | None:
     parsed = parse(file, content)
     if isinstance(parsed, Diagnostic):
@@ -143,7 +165,7 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         problems.append(error("facts-edited", message, Place(file, ("seal",)), hint=rescan))
         return None
     if type(form) is not int or form != FORMAT:
-        message = f"`format` wants {FORMAT}, not {describe(form)}"
+        message = f"`format` wants {FORMAT}, not {shown(form)}"
         problems.append(error("facts-unreadable", message, Place(file, ("format",)), hint=rescan))
         return None
     facts = {key: value for key, value in document.items() if key != "seal"}

@@ -5,6 +5,8 @@ Typed parts that cannot be read are None or left out here; check says why.
 
 from collections.abc import Mapping
 
+from stowplan.engines.flags import flag_table, nearest, versions
+from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.profile import Engine, Gpu, Profile, parse_capability, parse_ports, parse_size
 from stowplan.nouns.project import Project
 from stowplan.stages.merge.ledger import Ledger
@@ -49,19 +51,27 @@ def merged_profile(name: str, project: Project, ledger: Ledger) -> Profile | Non
         names=tuple(names),
         tree=tree,
         gpu=_gpu(tree),
-        engines=_engines(tree),
+        engines=_engines(tree, project),
         ports=parse_ports(ports.value) if isinstance(ports, Leaf) else None,
     )
 
 
-def _engines(tree: Tree) -> Mapping[str, Engine]:
+def _engines(tree: Tree, project: Project) -> Mapping[str, Engine]:
     """The engines that are whole; check names what the others lack."""
     found = {}
     for label, table in (find(tree, ("engine",)) or {}).items():  # type: ignore[union-attr]
         if isinstance(table, dict) and {"version", "executable"} <= table.keys():
             kind = table["kind"].value if "kind" in table else label
-            found[label] = Engine(label, kind, table["version"], table["executable"])
+            flags = _flag_table(kind, table["version"].value, project)
+            found[label] = Engine(label, kind, table["version"], table["executable"], flags)
     return found
+
+
+def _flag_table(kind: str, version: str, project: Project) -> FlagTable | None:
+    """The project's own table of that version, else Stowplan's, else the nearest of both."""
+    own = project.tables.get(kind, {})
+    chosen = nearest(version, {*own, *versions(kind)})
+    return None if chosen is None else own.get(chosen) or flag_table(kind, chosen)
 
 
 def _gpu(tree: Tree) -> Gpu | None:

@@ -6,9 +6,10 @@ the order of keys in a TOML file means nothing.
 
 from typing import Any
 
-from stowplan.engines.flags import FlagTable, flag_table, table_file
+from stowplan.engines.flags import table_file
 from stowplan.engines.spelling import spell
 from stowplan.nouns.facts import Facts
+from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.launch import EnvVar, Launch, Option, Token
 from stowplan.nouns.profile import Engine
 from stowplan.nouns.project import Subject
@@ -47,7 +48,7 @@ that read the registry add a value of their own where it is missing."""
 
 def launch(subject: Subject, engine: Engine, facts: Facts, served_name: Leaf) -> Launch:
     """The launch of a subject that check found sound, answering to `served_name`."""
-    table = flag_table(engine.kind, engine.version.value)
+    table = engine.table
     if table is None:
         raise ValueError(f"no flag table for {engine.kind} {engine.version.value}")  # check saw to it
     profile = subject.profile
