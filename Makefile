@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compile test test-vllm bench snapshots tables lint lock clean
+.PHONY: help compile test test-vllm bench accuracy snapshots tables lint lock clean
 
 help: ## print this help
 	@echo "usage: make TARGET [PYTHON=python3.12]"
@@ -21,6 +21,11 @@ test-vllm: .venv/.ready .venv-vllm/.ready ## set up .venv-vllm (some GB) and run
 
 bench: .venv/.ready ## print how fast this machine is at each case, beside the goals
 	PYTHONPATH=tests .venv/bin/python tests/bench
+
+POINTS = memory-points.json
+
+accuracy: .venv/.ready ## print how far memory estimates are from logged starts of vLLM (POINTS=FILE names those)
+	PYTHONPATH=tests/accuracy .venv/bin/python tests/accuracy/accuracy.py "$(POINTS)"
 
 snapshots: .venv/.ready ## write the snapshots anew (read every line that changed before you commit it)
 	.venv/bin/python -m pytest -m "not engine" -n auto --snapshot-update tests/snapshot tests/cases tests/unit tests/test_docs.py
