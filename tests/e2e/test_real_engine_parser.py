@@ -24,6 +24,10 @@ from sources import facts, toml
 from stowplan.engines.flags import Flag, flag_table
 from stowplan.engines.reserved import RESERVED
 from stowplan.engines.spelling import misfit
+from stowplan.inputs import disk
+from stowplan.stages.load import load
+from stowplan.stages.merge import merge
+from stowplan.stages.plan import plan
 
 pytestmark = pytest.mark.engine
 VERSION = "0.32.0"
@@ -112,7 +116,7 @@ def test_the_repositorys_own_launches(meant: dict[str, list[Meant]]) -> None:
     assert misunderstood(meant["own"]) == []
 
 
-def test_every_flag_with_every_value_that_our_checks_let_through(meant: dict[str, list[Meant]]) -> None:
+def test_every_flag_with_every_value_that_the_parsers_rules_let_through(meant: dict[str, list[Meant]]) -> None:
     seen = {name for one in meant["all"] for name in one.asked.flags}
     table = flag_table("vllm", VERSION)
     assert table is not None
@@ -202,7 +206,17 @@ def all_flags(folder: Path) -> list[Asked]:
         overlay = {"env": {"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}, "vllm": flags}
         write(folder / f"models.d/model/{profile}.toml", toml(overlay))
     write(folder / "models.d/model/discovered.json", facts().decode())
-    return [Asked(profile, argv_of(row), asked[profile]) for profile, row in compiled(folder)]
+    return [Asked(profile, argv, asked[profile]) for profile, argv in planned(folder)]
+
+
+def planned(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """The launches of a project whose flags contradict each other, each alone being fine: nothing holds them together
+    but the command line. Out: profile, and what follows the program."""
+    fleet, _ = merge(load(disk.read(folder)[0])[0])
+    for profile, entries in plan(fleet).items():
+        for entry in entries:
+            assert entry.launch is not None
+            yield profile, entry.launch.argv[1:]
 
 
 PROFILE = f"""\
