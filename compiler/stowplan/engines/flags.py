@@ -13,8 +13,13 @@ from typing import Any
 
 from stowplan.engines.table_form import misshapen
 from stowplan.nouns.flags import Backend, Flag, FlagTable, Method
+from stowplan.words.digest import canonical_json
 
 FORMAT = 2
+LONGEST_NUMBER = 9
+"""Digits of a version's number."""
+MOST_FIELDS = 20_000
+"""Fields that an object of a table may have with all objects below it; those of vLLM have some hundred."""
 _TABLES = Path(__file__).parent
 
 
@@ -74,7 +79,7 @@ def version_key(version: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
+        if not digits or len(digits) > LONGEST_NUMBER:
             break
         numbers.append(int(digits))
         if digits != part:
@@ -85,7 +90,7 @@ def version_key(version: str) -> tuple[int, ...]:
 def decoded(source: bytes) -> FlagTable:
     """The table that one of Stowplan's own files holds. Raises `TableUnreadableError`."""
     try:
-        document = json.loads(source)
+        document = json.loads(source, parse_constant=_refuse)
         if document["format"] != FORMAT:
             raise TableUnreadableError(f"its format is {document['format']}; this Stowplan reads {FORMAT}")
         return _table(document)
@@ -101,12 +106,38 @@ def examined(source: bytes) -> FlagTable:
     """The table that any file holds, each part of it looked at now. Raises `TableUnreadableError`."""
     table = decoded(source)
     try:
-        wrong = misshapen(json.loads(source))
-    except RecursionError as problem:
+        document = json.loads(source)
+        wrong = misshapen(document)
+        canonical_json(document)  # its words get into schemas
+    except (RecursionError, ValueError) as problem:
         raise TableUnreadableError("it has not the form of one") from problem
     if wrong is not None:
         raise TableUnreadableError(f"`{wrong}` is not as a table has it" if wrong else "it has not the form of one")
+    sizes: dict[str, int] = {}
+    for name in table.objects:
+        if _size({"object": name}, table, sizes, ()) > MOST_FIELDS:
+            raise TableUnreadableError(f"`{name}` has too many fields, or holds itself")
     return table
+
+
+def _size(shape: Any, table: FlagTable, sizes: dict[str, int], inside: tuple[str, ...]) -> int:
+    """How many fields a form has with all that is in it; more than `MOST_FIELDS` if it is in itself."""
+    if len(inside) > 64:
+        return MOST_FIELDS + 1
+    held = shape.get("object")
+    if held is not None and held not in sizes:
+        if held in inside:
+            return MOST_FIELDS + 1
+        below = (*inside, held)
+        sizes[held] = 1 + sum(_size(field, table, sizes, below) for field in table.objects.get(held, {}).values())
+    parts = [*shape.get("anyOf", ()), *(shape[key] for key in ("items", "additionalProperties") if key in shape)]
+    deeper = (*inside, "")
+    # every branch of an `anyOf` may be gone through for each of those around it
+    return (sizes[held] if held is not None else 1) + 2 * sum(_size(part, table, sizes, deeper) for part in parts)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 class _Flags(Mapping[str, Flag]):
@@ -140,7 +171,7 @@ def _table(document: dict[str, Any]) -> FlagTable:
     spellings = {
         other.lstrip("-"): option.removeprefix("--")
         for option, entry in document["flags"].items()
-        for other in (*entry.get("neg", ()), *entry.get("aliases", ()))
+        for other in (*entry.get("neg", ()), *entry.get("aliases", ()), *_hidden(option, entry))
     }
     return FlagTable(
         engine=document["engine"],
@@ -166,6 +197,11 @@ def _table(document: dict[str, Any]) -> FlagTable:
         },
         variables=frozenset(document["variables"]),
     )
+
+
+def _hidden(option: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    """0.33 takes `--no-enable-x`, too, and shows it nowhere (vllm/utils/argparse_utils.py, EnableDisableAction)."""
+    return (f"--no-{option.removeprefix('--')}",) if entry.get("action") == "EnableDisableAction" else ()
 
 
 def _flag(name: str, entry: dict[str, Any]) -> Flag:

@@ -25,6 +25,12 @@ def gone_in(kind: str, flag: str, version: str) -> str | None:
     return None
 
 
+def goes_in(kind: str, flag: str, version: str) -> str | None:
+    """The first version after `version`, which has `flag`, that has it no more; None if all have."""
+    later = versions(kind)[len(_up_to(kind, version)) :]
+    return next((known for known in later if flag_at(kind, flag, known) is None), None)
+
+
 def came_in(kind: str, flag: str, version: str) -> str | None:
     """The first version after `version` that has `flag`; None if there is none."""
     later = versions(kind)[len(_up_to(kind, version)) :]

@@ -17,13 +17,14 @@ from stowplan.engines.values import outside, unknown_name
 from stowplan.nouns.flags import FlagTable, Shape
 from stowplan.words.keypath import KeyPath
 from stowplan.words.shown import shown
+from stowplan.words.slip import is_slip
 
 DEEPEST = 32
 """Levels that are looked into; a TOML file has fewer."""
 LISTED = 12
 """Choices that are listed; of more, the first."""
-LIKELY, CERTAIN = 0.7, 0.85
-"""How alike (difflib's ratio) a field must be to be suggested, and to be the only thing that can be meant."""
+LIKELY = 0.7
+"""How alike (difflib's ratio) a field must be to be suggested."""
 WORDS = {
     "boolean": "true or false",
     "integer": "an integer",
@@ -148,11 +149,10 @@ def wanted(shape: Shape) -> str:
 def _unknown_field(held: str, known: Mapping[str, Shape], key: str, path: KeyPath, table: FlagTable) -> Mismatch:
     plain = key.replace("-", "_")
     close = [plain] if plain in known else difflib.get_close_matches(plain, known, n=2, cutoff=LIKELY)
-    certain = difflib.get_close_matches(plain, close, n=2, cutoff=CERTAIN)
     hints = [_elsewhere(held, plain, table), f"did you mean `{close[0]}`?" if close else None]
     if not any(hints) and len(known) <= LISTED:
         hints.append(f"known: {', '.join(sorted(known))}")
-    only = certain[0] if len(close) == len(certain) == 1 else None
+    only = close[0] if len(close) == 1 and is_slip(plain, close[0]) else None
     return Mismatch("unknown-field", (*path, key), held, key, "; ".join(filter(None, hints)) or None, only)
 
 

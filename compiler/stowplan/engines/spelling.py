@@ -160,12 +160,14 @@ def _json_misfit(flag: Flag, value: Any) -> Misfit | None:
         try:
             inner = json.loads(value)
         except (ValueError, RecursionError):
+            if isinstance(flag.default, list):
+                return Misfit("bad-value", "a list", f"write `{flag.name} = [{_toml(value)}]`", [value])
             return Misfit("bad-value", "a table (its JSON is made from it)")
         if isinstance(inner, dict | list):
             shown = _toml(inner) if len(value) <= 200 else "{ ... }"
             hint = f"write `{flag.name} = {shown}`; the JSON is made from it"
             return Misfit("bad-value", "a table, not JSON in a string", hint, inner if _is_toml(inner) else None)
-    return Misfit("bad-value", "a table")
+    return Misfit("bad-value", "a list" if isinstance(flag.default, list) else "a table")
 
 
 def _human_misfit(kind: str, value: Any) -> Misfit | None:

@@ -74,7 +74,8 @@ class FlagTable:
     could not be asked for is absent. `objects`: configuration object → field → its form. `methods` and
     `backends` by name; `considered`: compute capability → the backends that the engine tries there by
     itself, for models with multi-head latent attention (`mla`) and for all others (`other`).
-    `variables`: environment variables it knows.
+    `variables`: environment variables it knows. `stands_in_for`: the version that has no table of its own,
+    where this is the nearest.
     """
 
     engine: str
@@ -88,6 +89,18 @@ class FlagTable:
     backends: Mapping[str, Backend] = field(default_factory=dict)
     considered: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     variables: frozenset[str] = frozenset()
+    stands_in_for: str | None = None
+
+    @property
+    def pinned(self) -> str:
+        """The version that a profile pins which goes by this table."""
+        return self.stands_in_for or self.version
+
+    def negates(self, spelling: str) -> bool:
+        """Whether `spelling` turns its flag off."""
+        dashed, canonical = spelling.lstrip("-").replace("_", "-"), self.canonical(spelling)
+        off = None if canonical is None else self.flags[canonical].off
+        return canonical != dashed and (dashed == f"no-{canonical}" or (off is not None and off == f"--{dashed}"))
 
     def canonical(self, spelling: str) -> str | None:
         """The flag that `spelling` means: itself, with underscores, an alias, its negation; None if no flag."""

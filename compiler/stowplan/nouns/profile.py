@@ -91,7 +91,7 @@ class Engine:
     @property
     def is_verified(self) -> bool:
         """Whether what it accepts is known for this very version."""
-        return self.table is not None and self.table.version == self.version.value
+        return self.table is not None and self.table.stands_in_for is None
 
 
 @dataclass(frozen=True, slots=True)

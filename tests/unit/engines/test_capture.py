@@ -103,8 +103,8 @@ def test_what_the_shell_sets_for_python_and_vllm_does_not_count(
         monkeypatch.setenv(name, "7")
     monkeypatch.setenv("HF_TOKEN", "stays")
     seen = tmp_path / "seen"
-    capture("vllm", VERSION, interpreter(tmp_path, answer, also=f"env > {shlex.quote(str(seen))}"))
-    environment = dict(line.split("=", 1) for line in seen.read_text("utf-8").splitlines())
+    capture("vllm", VERSION, interpreter(tmp_path, answer, also=f"env -0 > {shlex.quote(str(seen))}"))
+    environment = dict(line.split("=", 1) for line in seen.read_text("utf-8").rstrip("\0").split("\0"))
     assert environment["HF_TOKEN"] == "stays"
     assert {name for name in environment if name.startswith(("VLLM_", "PYTHON"))} == {
         "PYTHONPATH",

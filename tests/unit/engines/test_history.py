@@ -19,6 +19,8 @@ def spellings(version: str) -> set[str]:
     for name, entry in document(version)["flags"].items():
         if "positional" not in entry:
             found |= {spelling.lstrip("-") for spelling in (name, *entry.get("neg", ()), *entry.get("aliases", ()))}
+            if entry.get("action") == "EnableDisableAction":  # it takes that, too, and does not show it
+                found.add(f"no-{name[2:]}")
     return found
 
 

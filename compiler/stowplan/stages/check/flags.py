@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from stowplan.engines.history import goes_in
 from stowplan.engines.reserved import LONGEST_ARGUMENT, OTHER_ADDRESS, RESERVED
 from stowplan.engines.spelling import misfit, spell
+from stowplan.engines.successors import successor
 from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
@@ -94,7 +96,7 @@ def _flag(name: str, node: Leaf | Tree, table: FlagTable) -> Iterator[Diagnostic
         yield warning("endpoint-differs", message, key, hint=hint)
     if flag.deprecated:
         message = f"`{name}` is deprecated in {table.engine} {table.version}"
-        yield warning("deprecated-flag", message, key, hint="its release notes name what takes its place")
+        yield warning("deprecated-flag", message, key, hint=_fate(name, table))
     if (problem := misfit(flag, value)) is not None:
         message = f"`{name}` wants {problem.wants}; it is {shown(value)}"
         fix = None if problem.instead is None else Fix(at.file, at.key, ((at.key, problem.instead),))
@@ -102,6 +104,17 @@ def _flag(name: str, node: Leaf | Tree, table: FlagTable) -> Iterator[Diagnostic
     elif any(len(word.encode()) > LONGEST_ARGUMENT for word in spell(flag, value)):
         message = f"`{name}` has more than the {LONGEST_ARGUMENT} bytes that Linux takes in one argument"
         yield error("bad-value", message, at, hint="put it into a file, if the flag takes one")
+
+
+def _fate(name: str, table: FlagTable) -> str:
+    """What becomes of a deprecated flag, where a later version shows it."""
+    gone = goes_in(table.engine, name, table.version)
+    heir = None if gone is None else successor(table.engine, name, gone)
+    if gone is None:
+        return "its release notes name what takes its place"
+    if heir is None or heir.to is None:
+        return f"it is gone in {gone}" + ("" if heir is None else f": {heir.why}")
+    return f"in {gone} it is `{heir.to}`: {heir.why}"
 
 
 def _twice(flags: Tree, table: FlagTable) -> dict[str, str]:

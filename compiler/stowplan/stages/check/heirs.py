@@ -11,7 +11,7 @@ from stowplan.words.keypath import KeyPath
 def became(name: str, heir: Successor, table: FlagTable) -> str:
     """What became of the setting `name`, and which version the profile pins."""
     fate = "was removed" if heir.to is None else f"became `{heir.to}`"
-    return f"`{name}` {fate} in {table.engine} {heir.gone}; the profile pins {table.version}"
+    return f"`{name}` {fate} in {table.engine} {heir.gone}; the profile pins {table.pinned}"
 
 
 def fix(heir: Successor, value: Any, at: Place, table: FlagTable) -> Fix | None:

@@ -94,6 +94,9 @@ def _engines(profile: Profile) -> Iterator[Diagnostic]:
 def _unverified(engine: Engine, known: str) -> Diagnostic:
     """What to say of a version without a flag table, where that of `known` is the nearest."""
     pinned = engine.version.value
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9A-Za-z]{1,9}){1,5}", pinned):
+        message = f'`version` is "{pinned if len(pinned) <= 40 else pinned[:37] + "..."}"; wanted is one as "{known}"'
+        return error("bad-value", message, _place(engine.version))
     message = f"there is no flag table for {engine.kind} {pinned}"
     hint = f"`stowplan engine capture {engine.kind} {quote(pinned)}` makes it"
     if version_key(pinned)[:2] == version_key(known)[:2]:

@@ -9,9 +9,10 @@ from stowplan.engines.successors import successor
 from stowplan.nouns.flags import Flag, FlagTable
 from stowplan.stages.check.heirs import became, fix
 from stowplan.words.diagnostic import Diagnostic, Fix, Place, error
+from stowplan.words.slip import is_slip
 
-LIKELY, CERTAIN = 0.75, 0.8
-"""How alike (difflib's ratio) a flag must be to be suggested, and to be the only thing that can be meant."""
+LIKELY = 0.75
+"""How alike (difflib's ratio) a flag must be to be suggested."""
 
 
 def unknown(name: str, value: Any, table: FlagTable, at: Place) -> Diagnostic:
@@ -20,7 +21,7 @@ def unknown(name: str, value: Any, table: FlagTable, at: Place) -> Diagnostic:
     if canonical is not None:
         return _spelled_otherwise(name, canonical, value, table, at)
     dashed = name.lstrip("-").replace("_", "-")
-    pinned = f"the profile pins {table.version}"
+    pinned = f"the profile pins {table.pinned}"
     gone = gone_in(table.engine, dashed, table.version)
     heir = successor(table.engine, dashed, table.version)
     if gone is not None and heir is not None:
@@ -39,19 +40,20 @@ def unknown(name: str, value: Any, table: FlagTable, at: Place) -> Diagnostic:
     if not close:
         hint = f"`stowplan engine flags {table.version}` lists what it takes"
         return error("unknown-flag", message, at, hint=hint)
-    certain = difflib.get_close_matches(dashed, close, n=2, cutoff=CERTAIN)
-    only = table.flags[close[0]] if len(close) == len(certain) == 1 else None
-    hint = f"did you mean `{close[0]}`?"
-    is_meant = only is not None and misfit(only, value) is None
-    return error("unknown-flag", message, at, hint=hint, fix=_renamed(only, value, at) if only and is_meant else None)
+    meant = table.flags[close[0]]
+    is_sure = len(close) == 1 and is_slip(dashed, meant.name) and misfit(meant, value) is None
+    hint = f"did you mean `{meant.name}`?"
+    return error("unknown-flag", message, at, hint=hint, fix=_renamed(meant, value, at) if is_sure else None)
 
 
 def _spelled_otherwise(name: str, canonical: str, value: Any, table: FlagTable, at: Place) -> Diagnostic:
     """The flag is there, under one name: an alias, a negation or underscores are no second one."""
     flag = table.flags[canonical]
     message = f"`{name}` is not a flag of `{table.engine} serve` {table.version}"
-    is_negation = flag.off is not None and flag.off.lstrip("-") == name.lstrip("-").replace("_", "-")
-    if is_negation and isinstance(value, bool):
+    if table.negates(name):
+        if not isinstance(value, bool):
+            hint = f"one name for each flag: write `{canonical}`, with the opposite value"
+            return error("unknown-flag", message, at, hint=hint)
         value = not value
         hint = f"one name for each flag: write `{canonical} = {str(value).lower()}`"
     else:

@@ -4,6 +4,7 @@ Typed parts that cannot be read are None or left out here; check says why.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from stowplan.engines.flags import flag_table, nearest, versions
 from stowplan.nouns.flags import FlagTable
@@ -69,9 +70,10 @@ def _engines(tree: Tree, project: Project) -> Mapping[str, Engine]:
 
 def _flag_table(kind: str, version: str, project: Project) -> FlagTable | None:
     """The project's own table of that version, else Stowplan's, else the nearest of both."""
-    own = project.tables.get(kind, {})
-    chosen = nearest(version, {*own, *versions(kind)})
-    return None if chosen is None else own.get(chosen) or flag_table(kind, chosen)
+    own, public = project.tables.get(kind, {}), version.partition("+")[0]  # 0.33.0+cu130 is 0.33.0, built locally
+    chosen = nearest(public, {*own, *versions(kind)})
+    table = None if chosen is None else own.get(chosen) or flag_table(kind, chosen)
+    return table if table is None or table.version == public else replace(table, stands_in_for=version)
 
 
 def _gpu(tree: Tree) -> Gpu | None:
