@@ -31,7 +31,7 @@ LIGHT = ("words", "read", "store", "servers")
 DELIVERED = {
     *("init", "discover", "new", "use", "compile", "check"),
     *("show", "explain", "diff", "generations", "rollback", "completion", "roles"),
-    *("up", "down", "logs", "status", "engine", "upgrade"),
+    *("up", "down", "logs", "status", "engine", "upgrade", "fit"),
 }
 
 

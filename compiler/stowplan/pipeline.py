@@ -30,6 +30,8 @@ from stowplan.words.digest import sha256
 BUILD = "build"
 NEAREST = ("engine-version-unknown",)
 """What `--allow-nearest` allows."""
+UNFIT = ("does-not-fit", "fits-not-together")
+"""What `--allow-unfit` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +59,35 @@ class Published:
 
 
 def compile_sources(
-    sources: Sources, unread: Sequence[Diagnostic] = (), *, strict: bool = False, allow_nearest: bool = False
+    sources: Sources,
+    unread: Sequence[Diagnostic] = (),
+    *,
+    strict: bool = False,
+    allow_nearest: bool = False,
+    allow_unfit: bool = False,
 ) -> Compiled:
     """The way from sources to a build, in its order.
 
     `unread` are the problems of reading the sources; `strict` takes warnings for errors; `allow_nearest`
-    lets an engine version be checked against another's flag table.
+    lets an engine version be checked against another's flag table, `allow_unfit` lets through what does not fit
+    its card.
     """
     project, malformed = load(sources, [problem.at.file for problem in unread if problem.at is not None])
     fleet, unmerged = merge(project)
     problems = [*unread, *malformed, *unmerged, *check(project, fleet)]
-    found = _settled(problems, strict=strict, allowed=NEAREST if allow_nearest else ())
+    allowed = (*(NEAREST if allow_nearest else ()), *(UNFIT if allow_unfit else ()))
+    found = _settled(problems, strict=strict, allowed=allowed)
     if has_errors(found):
         return Compiled(sources, project, fleet, found)
     entries = plan(fleet)
     return Compiled(sources, project, fleet, found, entries, _build(sources, fleet, entries))
 
 
-def compile_tree(project: Path, *, strict: bool = False, allow_nearest: bool = False) -> Compiled:
+def compile_tree(
+    project: Path, *, strict: bool = False, allow_nearest: bool = False, allow_unfit: bool = False
+) -> Compiled:
     """The working tree, compiled in memory."""
-    return compile_sources(*disk.read(project), strict=strict, allow_nearest=allow_nearest)
+    return compile_sources(*disk.read(project), strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
 
 
 def compile_revision(project: Path, revision: str) -> Compiled:
@@ -89,6 +100,7 @@ def publish_tree(
     *,
     strict: bool,
     allow_nearest: bool = False,
+    allow_unfit: bool = False,
     lock_timeout: float | None,
     waiting: Callable[[str], None],
 ) -> Published:
@@ -98,7 +110,7 @@ def publish_tree(
     """
     build = project / BUILD
     with locked(build, timeout=lock_timeout, waiting=waiting):
-        compiled = compile_tree(project, strict=strict, allow_nearest=allow_nearest)
+        compiled = compile_tree(project, strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
         if compiled.build is None:
             return Published(compiled)
         changes = changes_from(build, compiled)

@@ -23,6 +23,7 @@ def answer(case: Case) -> dict[str, Any]:
     """What vLLM makes of one model."""
     from vllm.config import set_current_vllm_config
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.platforms import current_platform
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.core import kv_cache_utils
     from vllm.v1.worker.cpu_worker import CPUWorker
@@ -40,6 +41,7 @@ def answer(case: Case) -> dict[str, Any]:
         )
         worker.init_device()
         worker.load_model()
+        current_platform.update_block_size_for_backend(config)  # as the executor does
         layers = worker.get_kv_cache_spec()
     (planned,) = kv_cache_utils.get_kv_cache_configs(config, [layers], [case["memory"]])
     found = {

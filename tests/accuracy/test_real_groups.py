@@ -88,7 +88,7 @@ def drawn(dice: random.Random) -> Drawn:
         "chunk": chunk,
         "state": state,
         "page": block * token if together else state,
-        "encoder": encoder,
+        "encoder": batch,
         "length": length,
         "batch": batch,
         "hybrid": settings.hybrid_manager,

@@ -17,7 +17,6 @@ from stowplan.discover.run import discover
 from stowplan.fit.batch import block
 from stowplan.fit.constants import constants
 from stowplan.fit.kv import Plan, plan
-from stowplan.fit.lacking import DELTA, MAMBA1, MAMBA2, NOTHING_MORE, Lacking, State
 from stowplan.fit.layers import Layers, cache_layers
 from stowplan.fit.settings import Settings
 from stowplan.nouns.facts import Facts
@@ -73,10 +72,9 @@ _SHORT = {"max_model_len": 4096, "max_num_batched_tokens": 1024, "max_num_seqs":
 
 @dataclass(frozen=True)
 class Small:
-    """A small model: its config, what its facts do not hold, and how vLLM is to serve it."""
+    """A small model: its config, and how vLLM is to serve it."""
 
     config: dict[str, Any]
-    more: Lacking = NOTHING_MORE
     args: dict[str, Any] = field(default_factory=lambda: dict(_SHORT))
 
 
@@ -91,16 +89,9 @@ SMALL = {
     "fp8": Small(model_kinds.KINDS["dense"], args={**_SHORT, "kv_cache_dtype": "fp8"}),
     "latent": Small(model_kinds.KINDS["latent"]),
     "chunked": Small(CHUNKED),
-    "mamba1": Small(
-        model_kinds.KINDS["mamba"], Lacking(state=State(kind=MAMBA1, channels=128, kernel=4, state_size=16))
-    ),
-    "mamba2-hybrid": Small(
-        model_kinds.KINDS["hybrid"],
-        Lacking(state=State(kind=MAMBA2, channels=768, groups=1, heads=24, head_dim=32, state_size=16, kernel=4)),
-    ),
-    "gated-delta-hybrid": Small(
-        GATED_DELTA, Lacking(state=State(kind=DELTA, key_heads=4, key_dim=32, heads=8, head_dim=32, kernel=4))
-    ),
+    "mamba1": Small(model_kinds.KINDS["mamba"]),
+    "mamba2-hybrid": Small(model_kinds.KINDS["hybrid"]),
+    "gated-delta-hybrid": Small(GATED_DELTA),
     "encoder": Small(model_kinds.KINDS["embedding"], args={"max_num_seqs": 8}),
 }
 
@@ -136,7 +127,7 @@ def test_a_small_model_is_laid_out_as_vllm_does(name: str, told: tuple[dict[str,
         kv_cache_dtype=small.args.get("kv_cache_dtype", "auto"),
         hybrid_manager=False if "disable_hybrid_kv_cache_manager" in small.args else None,
     )
-    layers = cache_layers(facts.architecture, settings, known, small.more)
+    layers = cache_layers(facts.architecture, settings, known)
     assert isinstance(layers, Layers), layers
     tokens = block(settings, known, None, layers.latent)
     layout = plan(layers, settings, known, theirs["batch"], tokens, "cpu")

@@ -1,4 +1,4 @@
-"""Checking flags: both stages over a fleet, against a script that only parses the same inputs (F)."""
+"""Checking flags, both stages over a fleet, and its memory, against a script that only parses the same inputs (F)."""
 
 import gc
 import json
@@ -10,6 +10,7 @@ from statistics import median
 
 from bench_table import Row, seconds
 
+from stowplan.fit.remembered import Memory
 from stowplan.nouns.facts import seal
 from stowplan.stages.check import config, flags
 from stowplan.stages.load import load
@@ -17,6 +18,8 @@ from stowplan.stages.merge import merge
 
 SHARE = 0.15
 """What both stages may cost, as a share of F."""
+FIT_SECONDS = 60e-6
+"""What it may cost to say of one subject whether it fits."""
 SAMPLES = 5
 VERSIONS = ("0.11.0", "0.19.1", "0.24.0", "0.32.0", "0.33.0")
 MODELS = Path(__file__).resolve().parents[2] / "models.d"
@@ -56,6 +59,17 @@ def rows(models: int) -> Iterator[Row]:
     assert check() == []
     yield Row(f"F: parse all inputs, write JSON, {len(fleet.subjects):,} subjects", yardstick)
     yield Row("check their flags, both stages", median(seconds(check) for _ in range(SAMPLES)), SHARE * yardstick)
+    answers = [Memory() for _ in range(SAMPLES)]
+
+    def fits() -> list[object]:
+        memory = answers.pop()
+        return [memory.of(subject) for subject in fleet.subjects]
+
+    yield Row(
+        "whether they fit their cards",
+        median(seconds(fits) for _ in range(SAMPLES)),
+        FIT_SECONDS * len(fleet.subjects),
+    )
     gc.unfreeze()
 
 

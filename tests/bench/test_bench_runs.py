@@ -21,8 +21,9 @@ def test_the_flag_tables_rows() -> None:
 
 
 def test_the_checks_rows() -> None:
-    yardstick, check = bench_check.rows(20)
+    yardstick, check, fits = bench_check.rows(20)
     assert (yardstick.goal, check.goal) == (None, bench_check.SHARE * yardstick.figure)
+    assert fits.goal == 100 * bench_check.FIT_SECONDS
 
 
 def test_a_table_shows_the_figure_beside_its_goal() -> None:

@@ -18,6 +18,7 @@ class Server:
     def __init__(self, command: Sequence[str | Path], folder: Path, environment: dict[str, str]) -> None:
         self._folder = folder
         self._asked = 0
+        self._version = 0
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -50,12 +51,14 @@ class Server:
     def open(self, file: str, text: str) -> list[dict[str, Any]]:
         """Open a file with that text in the editor. Out: the diagnostics the server answers with."""
         uri = (self._folder / file).as_uri()
-        document = {"uri": uri, "languageId": "toml", "version": 1, "text": text}
+        self._version += 1  # an answer to what was open before may still be on its way
+        document = {"uri": uri, "languageId": "toml", "version": self._version, "text": text}
         self._tell("textDocument/didOpen", {"textDocument": document})
         while True:
             message = self._receive()
-            if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["uri"] == uri:
-                found: list[dict[str, Any]] = message["params"]["diagnostics"]
+            about = message["params"] if message.get("method") == "textDocument/publishDiagnostics" else {}
+            if about.get("uri") == uri and about.get("version", self._version) == self._version:
+                found: list[dict[str, Any]] = about["diagnostics"]
                 return found
             self._answer(message)
 

@@ -115,6 +115,7 @@ def test_what_is_wrong_is_marked_where_it_stands(mistake: str, newest: Path, sur
 OPEN = """\
 port = 24005
 [vllm]
+gpu-memory-utilization = 0.05
 quantization = "FP8"
 moe-backend = "Flashinfer-Cutlass"
 max-model-len = "auto"

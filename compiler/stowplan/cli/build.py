@@ -36,12 +36,19 @@ nearest_option = click.option(
     help="Check an engine version without a flag table against the nearest one; the build says so.",
 )
 
+unfit_option = click.option(
+    "--allow-unfit",
+    is_flag=True,
+    help="Only warn of launches that do not fit their card.",
+)
+
 
 @click.command("compile")
 @click.option("--check", "only_check", is_flag=True, help="Publish nothing; exit 3 if `current` is not what would be.")
 @click.option("--no-publish", is_flag=True, help="Do everything but publish.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @nearest_option
+@unfit_option
 @click.option("--lock-timeout", type=Seconds(), metavar="SECONDS", help="How long to wait for another compile.")
 @format_option("text", "json", "github", "sarif")
 @pass_workspace
@@ -51,6 +58,7 @@ def compile_command(
     no_publish: bool,
     strict: bool,
     allow_nearest: bool,
+    allow_unfit: bool,
     lock_timeout: float | None,
     form: str,
 ) -> int:
@@ -66,10 +74,17 @@ def compile_command(
     """
     project = workspace.project
     if only_check or no_publish:
-        published = Published(compile_tree(project, strict=strict, allow_nearest=allow_nearest))
+        published = Published(
+            compile_tree(project, strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
+        )
     else:
         published = publish_tree(
-            project, strict=strict, allow_nearest=allow_nearest, lock_timeout=lock_timeout, waiting=remark
+            project,
+            strict=strict,
+            allow_nearest=allow_nearest,
+            allow_unfit=allow_unfit,
+            lock_timeout=lock_timeout,
+            waiting=remark,
         )
     compiled, outcome = published.compiled, published.outcome
     comparison = compared(compiled, workspace.build) if only_check and compiled.build is not None else None
@@ -104,6 +119,7 @@ def compile_command(
 @click.option("--fix", is_flag=True, help="First make the edits that need no decision; comments are kept.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @nearest_option
+@unfit_option
 @format_option("text", "json", "github", "sarif")
 @pass_workspace
 def check_command(
@@ -113,6 +129,7 @@ def check_command(
     fix: bool,
     strict: bool,
     allow_nearest: bool,
+    allow_unfit: bool,
     form: str,
 ) -> int:
     """Say what is wrong, and build nothing.
@@ -125,7 +142,8 @@ def check_command(
     stowplan check --fix             write what can only be meant: a flag's right name, a number without quotes
     stowplan check --format github   in CI: annotations in the pull request
     """
-    compiled = compile_tree(workspace.project, strict=strict, allow_nearest=allow_nearest)
+    allowed = {"strict": strict, "allow_nearest": allow_nearest, "allow_unfit": allow_unfit}
+    compiled = compile_tree(workspace.project, **allowed)
     meant = scopes(workspace, compiled, subjects, profile) if subjects or profile is not None else None
 
     def concerns(problem: Diagnostic) -> bool:
@@ -134,7 +152,7 @@ def check_command(
     if fix:
         from stowplan.cli.fix import fixed_tree  # only this writes TOML
 
-        mended = fixed_tree(workspace.project, compiled, concerns, strict=strict, allow_nearest=allow_nearest)
+        mended = fixed_tree(workspace.project, compiled, concerns, **allowed)
         for step in (*mended.done, *mended.left):
             (say if form == "text" else remark)(str(step))
         compiled = mended.compiled

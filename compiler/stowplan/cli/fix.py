@@ -67,6 +67,7 @@ def fixed_tree(
     *,
     strict: bool = False,
     allow_nearest: bool = False,
+    allow_unfit: bool = False,
 ) -> Fixed:
     """`compiled`, the working tree, with the fixes of those of its problems that `concerns` lets through.
 
@@ -74,7 +75,9 @@ def fixed_tree(
     """
 
     def compile_again(sources: Sources) -> Compiled:
-        return compile_sources(sources, _unread(compiled), strict=strict, allow_nearest=allow_nearest)
+        return compile_sources(
+            sources, _unread(compiled), strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit
+        )
 
     found = fixed(compiled, compile_again, concerns)
     write(project, compiled.sources, found.compiled.sources)

@@ -35,6 +35,7 @@ VERBS = {
     "show": "inspect",
     "explain": "inspect",
     "diff": "inspect",
+    "fit": "fit",
     "roles": "roles",
     "generations": "generations",
     "rollback": "generations",

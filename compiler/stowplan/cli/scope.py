@@ -23,8 +23,15 @@ class Scope:
     """Its profiles' files, and the models' own."""
 
     def concerns(self, problem: Diagnostic) -> bool:
-        """Whether a problem is one of this scope: it lies in it, or is between another model and one in it."""
-        if problem.at is None or self._holds(problem.at.file):
+        """Whether a problem is one of this scope: it lies in it, or is between another model and one in it.
+
+        What is about one subject is that subject's alone, wherever it lies.
+        """
+        if problem.at is None:
+            return True
+        if problem.about is not None:
+            return problem.about in self.subjects
+        if self._holds(problem.at.file):
             return True
         owner = _owner(problem.at.file)
         return any(self._holds(label.at.file) and _owner(label.at.file) not in (None, owner) for label in problem.also)

@@ -7,6 +7,7 @@ import click
 from stowplan.cli.console import DIFFERENCE, OK, PROBLEMS, USAGE, progress, remark, say, show
 from stowplan.cli.workspace import Workspace, complete_subject, format_option, pass_workspace, profile_option
 from stowplan.discover import Discovery, discover, write
+from stowplan.edit.overlays import fits
 from stowplan.edit.project import start_project
 from stowplan.edit.stubs import stub
 from stowplan.nouns.names import taken, unsafe
@@ -66,7 +67,7 @@ def discover_command(workspace: Workspace, paths: tuple[Path, ...], profile: str
             workspace.project,
             chosen.name,
             {name: Path(root) for name, root in chosen.roots.items()},
-            stub=lambda facts: stub(facts, chosen.name, engine),
+            stub=lambda facts: stub(facts, chosen.name, engine, fits(facts, chosen, engine)),
             paths=paths,
             overlay_names=chosen.names,
             progress=tell,

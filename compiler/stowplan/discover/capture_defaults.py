@@ -24,6 +24,11 @@ KEYS = (
     *("kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim"),
     *("num_experts", "n_routed_experts", "num_local_experts", "num_experts_per_tok", "n_shared_experts"),
     *("moe_intermediate_size", "patch_size", "image_size", "depth", "embed_dim", "num_heads"),
+    *("linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim"),
+    *("linear_conv_kernel_dim", "linear_num_heads", "linear_head_dim", "conv_L_cache", "conv_kernel", "state_size"),
+    *("expand", "n_groups", "mamba_d_conv", "mamba_d_head", "mamba_d_ssm", "mamba_d_state", "mamba_expand"),
+    *("mamba_head_dim", "mamba_n_groups", "mamba_n_heads", "mamba_ngroups", "mamba_num_heads", "n_mamba_heads"),
+    *("ssm_state_size", "attention_k_eq_v", "decoder_layers", "max_source_positions"),
 )
 LAYERS = 24
 LONGEST_CYCLE = 8

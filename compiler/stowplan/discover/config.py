@@ -5,8 +5,10 @@ from typing import Any
 from stowplan.discover import knowledge
 from stowplan.discover.attention import attention, sliding_window
 from stowplan.discover.files import MIB, Folder
+from stowplan.discover.heads import Heads
 from stowplan.discover.rope import rope
 from stowplan.discover.section import Section, is_plain
+from stowplan.discover.states import state
 from stowplan.nouns.facts import Architecture, Experts, Mla, Tower
 
 MAX_CONFIG = 4 * MIB
@@ -41,6 +43,11 @@ def architecture(config: Section) -> Architecture:
     layers = text.count(*names["layers"])
     heads, hidden_size = text.count(*names["heads"]), text.count(*names["hidden_size"])
     mla = _mla(text)
+    kv_heads, head_dim = _kv_heads(text) or heads, _head_dim(text, hidden_size, heads, mla)
+    value_dim = None if mla is not None else text.count("v_head_dim")
+    value_dim = None if value_dim == head_dim else value_dim
+    encoded = any(section.truth("is_encoder_decoder") for section in (text, config))
+    attends = attention(text, layers, encoded, heads, Heads(kv_heads, head_dim, value_dim))
     return Architecture(
         names=config.texts("architectures"),
         model_type=config.text("model_type"),
@@ -49,15 +56,20 @@ def architecture(config: Section) -> Architecture:
         hidden_size=hidden_size,
         intermediate_size=text.count(*names["intermediate_size"]),
         heads=heads,
-        kv_heads=_kv_heads(text) or heads,
-        head_dim=_head_dim(text, hidden_size, heads, mla),
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        value_dim=value_dim,
         vocab_size=text.count(*names["vocab_size"]),
         tied_embeddings=_tied(config, text),
         max_positions=text.count(*knowledge.table("context")["keys"]),
         sliding_window=sliding_window(text),
         chunk_size=text.count("attention_chunk_size"),
-        attention=attention(text, layers),
+        attention=attends,
         kv_shared_layers=text.count("num_kv_shared_layers"),
+        draft_layers=text.count(*names["draft_layers"]),
+        encoder_tokens=text.count("max_source_positions") if encoded else None,
+        state=state(text, attends, hidden_size, head_dim),
+        unfollowed=tuple(key for key in knowledge.table("unfollowed")["keys"] if text.values.get(key)),
         rope=rope(text),
         mla=mla,
         experts=_experts(text),

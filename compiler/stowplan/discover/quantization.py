@@ -43,7 +43,29 @@ def _read(section: Section, values: dict[str, Any]) -> Quantization | None:
         format=form if is_plain(form) else None,
         bits=bits,
         group_size=_first(values, weights, table["group_keys"]),
+        kv_cache=_kv_cache(method, values),
     )
+
+
+def _kv_cache(method: str, values: dict[str, Any]) -> str | None:
+    """The dtype that the checkpoint wants its KV cache in.
+
+    vLLM 0.32.0: compressed-tensors' scheme is always of 8 bits (vllm/model_executor/layers/attention/attention.py),
+    ModelOpt says which (vllm/utils/torch_utils.py, get_kv_cache_quant_algo_string).
+    """
+    table = knowledge.table("quantization")["kv_cache"]
+    if method == table["scheme_of"]:
+        return table["scheme"] if values.get("kv_cache_scheme") is not None else None
+    if not method.startswith(table["algorithm_of"]):
+        return None
+    nested = values.get("quantization")
+    places = (nested if isinstance(nested, dict) else {}, values)
+    told = next((place[key] for key in table["keys"] for place in places if place.get(key)), None)
+    if isinstance(told, dict):
+        shape = (told.get("type"), told.get("num_bits"))
+        told = "fp8" if shape == ("float", 8) else "nvfp4" if shape == ("float", 4) else None
+    found: str | None = table["algorithms"].get(told.lower()) if isinstance(told, str) else None
+    return found
 
 
 def _first(values: dict[str, Any], weights: dict[str, Any], keys: list[str]) -> int | None:

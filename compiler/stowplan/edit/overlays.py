@@ -4,13 +4,20 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 
 from stowplan.edit.stubs import stub
+from stowplan.fit.constants import knows
+from stowplan.fit.sense import sensible
+from stowplan.fit.settings import settings
+from stowplan.fit.subject import Question
+from stowplan.nouns.facts import Facts
 from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Document, Model, Project
+from stowplan.words.layered import Leaf, Tree, find, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,25 @@ def start_overlays(
 def _stub(model: Model, profile: Profile) -> tuple[str, tuple[str, ...]] | None:
     if model.facts is None:
         return None
-    engine = next(iter(sorted(profile.engines)), "vllm")
-    return stub(model.facts.facts, profile.name, engine), ()
+    label = next(iter(sorted(profile.engines)), "vllm")
+    return stub(model.facts.facts, profile.name, label, fits(model.facts.facts, profile, label)), ()
+
+
+def fits(facts: Facts, profile: Profile, label: str) -> Question | None:
+    """The question whether a model fits as the profile's defaults have it; None where nothing is known of its engine.
+
+    `label` is one of the profile's `[engine.<label>]`.
+    """
+    engine = profile.engines.get(label)
+    if engine is None or not knows(engine.kind):
+        return None
+    flags, env = (find(profile.tree, ("defaults", name)) for name in (engine.kind, "env"))
+    asked = settings(_plain(flags), _plain(env))
+    return Question(sensible(facts), asked, profile.gpu, engine.version.value, engine.kind)
+
+
+def _plain(node: Leaf | Tree | None) -> dict[str, Any]:
+    return plain(node) if isinstance(node, dict) else {}
 
 
 def _copy(project: Path, overlay: Document | None, profile: Profile) -> tuple[str, tuple[str, ...]] | None:

@@ -6,6 +6,10 @@ only when a person has removed its status line.
 
 from collections.abc import Iterator
 
+from stowplan.fit.bars import gib, ranged
+from stowplan.fit.estimate import UNKNOWN
+from stowplan.fit.solve import CTX, solve
+from stowplan.fit.subject import Question
 from stowplan.nouns.facts import Facts
 
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
@@ -14,10 +18,11 @@ SUGGESTED_CONTEXT = 32768
 _MIB, _GIB = 1 << 20, 1 << 30
 
 
-def stub(facts: Facts, profile: str, engine: str) -> str:
+def stub(facts: Facts, profile: str, engine: str, question: Question | None = None) -> str:
     """The text of a new `<profile>.toml`: a status line and comments, nothing else.
 
-    `engine` is a label of the profile's `[engine.<label>]`.
+    `engine` is a label of the profile's `[engine.<label>]`; `question` asks whether the model, as the profile's
+    defaults have it, fits the card.
     """
     lines = [
         "#:schema ../../build/active/schema/overlay.json",
@@ -25,7 +30,7 @@ def stub(facts: Facts, profile: str, engine: str) -> str:
         "",
         *(f"# {line}" for line in _summary(facts, profile)),
         "",
-        *(f"# {line}" for line in _suggestions(facts, engine)),
+        *(f"# {line}" for line in _suggestions(facts, engine, question)),
     ]
     return "\n".join(_safe(line).rstrip() for line in lines) + "\n"
 
@@ -49,11 +54,11 @@ def _summary(facts: Facts, profile: str) -> Iterator[str]:
         yield f"licence: {facts.license}"
 
 
-def _suggestions(facts: Facts, engine: str) -> Iterator[str]:
+def _suggestions(facts: Facts, engine: str, question: Question | None) -> Iterator[str]:
     yield f'engine = "{engine}"'
     yield "[vllm]"
     if facts.context is not None:
-        yield f"max-model-len = {min(facts.context.tokens, SUGGESTED_CONTEXT)}"
+        yield _context(facts.context.tokens, question)
     if facts.architecture.remote_code:
         yield "trust-remote-code = true   # runs the model's own code; the profile's `allow` must name it"
     chosen = {name: facts.generation.get(name) for name in SAMPLING}
@@ -61,6 +66,20 @@ def _suggestions(facts: Facts, engine: str) -> Iterator[str]:
     if numbers:
         yield "[sampling]"
         yield from (f"{name} = {value}" for name, value in numbers.items())
+
+
+def _context(tokens: int, question: Question | None) -> str:
+    """The largest sensible context: what surely fits the card, and is not so long that nobody meant it."""
+    line = f"max-model-len = {min(tokens, SUGGESTED_CONTEXT)}"
+    if question is None or (whole := question.answer()).verdict == UNKNOWN or whole.plan.empty:
+        return line
+    fits = solve(CTX, question).value
+    if fits is None:
+        needed = f"{ranged(whole.needed, ' to ')} GiB of {gib(whole.granted)}"
+        return f"{line}   # may not fit: with {whole.tokens} tokens it needs {needed}"
+    if fits >= tokens:
+        return f"{line}   # the whole context surely fits"
+    return f"max-model-len = {min(int(fits), SUGGESTED_CONTEXT)}   # up to {fits} surely fit beside the weights"
 
 
 def _size(count: int) -> str:

@@ -6,7 +6,7 @@ Sources: vLLM 0.32.0, vllm/engine/arg_utils.py (`get_batch_defaults`,
 
 from stowplan.fit.constants import Constants
 from stowplan.fit.overhead import Batch
-from stowplan.fit.settings import FIT, Settings
+from stowplan.fit.settings import AUTO, FIT, Settings
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Gpu
 
@@ -39,6 +39,20 @@ def batch(settings: Settings, known: Constants, gpu: Gpu | None, context: int) -
         if settings.max_num_seqs is None:
             sequences = min(sequences, tokens)
     return Batch(tokens, min(sequences, tokens))
+
+
+def kv_dtype(facts: Facts, settings: Settings, known: Constants) -> str:
+    """The dtype of the KV cache: what the launch says, unless the checkpoint has one, and the version takes that.
+
+    Some versions took a checkpoint's even against what the launch says: memory.json, `checkpoint-kv-dtype`.
+    """
+    have = facts.quantization
+    if have is None or have.kv_cache is None:
+        return settings.kv_cache_dtype
+    for method, when in known.checkpoint_kv_dtype.items():
+        if have.method.startswith(method) and (when == "always" or settings.kv_cache_dtype == AUTO):
+            return have.kv_cache
+    return settings.kv_cache_dtype
 
 
 def _reads_whole(settings: Settings, known: Constants, context: int) -> bool:

@@ -67,6 +67,8 @@ class Constants:
     aligns_to_block: bool
     keeps_chunks: bool
     checkpointed_states: Sequence[str]
+    checkpoint_kv_dtype: Mapping[str, str]
+    keeps_batch_for_encoder: bool
     multiplies_concurrency: bool
     grants_graphs: bool
     batches: tuple[Batch, ...]

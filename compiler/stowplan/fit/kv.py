@@ -73,7 +73,10 @@ class Plan:
         """Bytes that a sequence of `length` tokens keeps once it is read: those in reach, without padding."""
         total = 0
         for share in self.shares:
-            total += share.keeps * (1 if share.kind == STATE else min(length, share.window or length))
+            tokens = min(length, share.window or length)
+            if share.kind in (STATE, CROSS):
+                tokens = 1 if share.kind == STATE else share.window or 0
+            total += share.keeps * tokens
         return total
 
     def blocks(self, length: int) -> int:
@@ -88,7 +91,7 @@ class Plan:
         total = self.spare * self.block_bytes[0]
         for share in self.shares:
             total += share.cost * share.blocks(length)
-        return total if stage == 0 else total * self.block_bytes[stage] // self.block_bytes[0]
+        return total if stage == 0 or self.empty else total * self.block_bytes[stage] // self.block_bytes[0]
 
     def pool(self, memory: int, stage: int = 0) -> int:
         """Blocks in `memory` bytes on the card of a stage."""
@@ -161,10 +164,11 @@ def plan(
     spare, multiplies = 1 if known.keeps_null_block else 0, known.multiplies_concurrency
     if len(counts) == 1 and FULL in counts:
         count, token = counts[FULL], layers.sizes[FULL]
-        sizes: tuple[int, ...] = ((count * token + draft) * block,)
+        whole = sum(layers.uneven) or count * token
+        sizes: tuple[int, ...] = ((whole + draft) * block,)
         if stages > 1:
             sizes = stage_bytes(layers.order(), counts, count, token * block, stages, draft * block)
-        share = Share(FULL, 1, block, None, 0, sizes[0], count * token + draft, None)
+        share = Share(FULL, 1, block, None, 0, sizes[0], whole + draft, None)
         return Plan((share,), sizes, spare, multiplies)
     if draft:
         return Unknown(("how a draft's layers are grouped with layers of several kinds is not followed here",))
@@ -189,10 +193,11 @@ def plan(
     if stages > 1:
         sizes = stage_bytes([as_kind[kind] for kind in layers.order()], totals, size, page, stages, 0)
     in_flight = batch * batches_in_flight(settings, known, platform)
+    for_encoder = batch if known.keeps_batch_for_encoder else layers.encoder_tokens
     shares = []
     for kind, count in totals.items():
         groups = -(-count // size)
-        reach, more, window = _reach(kind, layers, settings, known, in_flight, block)
+        reach, more, window = _reach(kind, layers, settings, known, in_flight, for_encoder, block)
         cost = groups * sizes[0] if known.checks_groups or len(totals) == 1 else count * page
         shares.append(
             Share(kind, groups, block_tokens(kind, pages[kind], page, block), reach, more, cost, keeps[kind], window)
@@ -201,7 +206,7 @@ def plan(
 
 
 def _reach(
-    kind: str, layers: Layers, settings: Settings, known: Constants, in_flight: int, block: int
+    kind: str, layers: Layers, settings: Settings, known: Constants, in_flight: int, for_encoder: int, block: int
 ) -> tuple[int | None, int, int | None]:
     """How many tokens of a sequence are in blocks at most, how many blocks there are beside, and the window."""
     if kind == SLIDING:
@@ -210,7 +215,7 @@ def _reach(
     if kind == CHUNKED:
         return layers.chunk + in_flight, 0, layers.chunk
     if kind == CROSS:
-        return 0, -(-layers.encoder_tokens // block), layers.encoder_tokens
+        return 0, -(-for_encoder // block), layers.encoder_tokens
     if kind == STATE:
         # a model of state layers alone caches no prefixes
         if len(layers.sizes) > 1 and prefixes_kept(settings, known):

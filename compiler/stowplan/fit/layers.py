@@ -1,20 +1,26 @@
 """Facts → the layers that keep something of each sequence, and the bytes each of them keeps.
 
 The kinds: `full`, `sliding`, `chunked` (attention over everything, a window, a chunk), `state` (a state of fixed
-size: Mamba and its like) and `cross` (attention over what an encoder made). Encoders keep nothing.
+size: Mamba and its like) and `cross` (attention over what an encoder made). Encoders keep nothing; a layer that
+has a state beside its attention counts as two.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stowplan.fit.constants import Constants
-from stowplan.fit.lacking import MAMBA1, MAMBA2, SHORT_CONV, Lacking, state_size
 from stowplan.fit.settings import AUTO, Settings
+from stowplan.fit.states import state_size
 from stowplan.nouns.facts import Architecture, LayerRun
+from stowplan.nouns.state import MAMBA1, MAMBA2, SHORT_CONV
 
 FULL, SLIDING, CHUNKED, STATE, CROSS = "full", "sliding", "chunked", "state", "cross"
-_KINDS = {"linear": STATE, "mamba": STATE, "conv": STATE, "encoder": None, "none": None}
-"""What facts call otherwise, or what keeps nothing."""
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("linear", "mamba", "conv"), (STATE,)),
+    **dict.fromkeys(("encoder", "none"), ()),
+    "hybrid": (FULL, STATE),
+}
+"""What facts call otherwise, or what keeps nothing, or twice."""
 _PLAIN = {FULL, SLIDING, CHUNKED}
 
 ELEMENT = {"float32": 4, "float": 4, "float16": 2, "half": 2, "bfloat16": 2}
@@ -38,7 +44,8 @@ class Layers:
     `counts` says how many there are of each kind, `runs` the model's own order (of which the last `shared` keep
     nothing). `sizes` are the bytes of one layer of a kind on one card: for each token, or of its whole state.
     `draft` are the bytes for each token of a draft's layers, one entry a layer; `encoder_tokens` are cross
-    attention's; `state` is the kind of the state layers.
+    attention's; `state` is the kind of the state layers. `uneven` are the bytes for each token of each layer where
+    all are of full attention, but not all alike.
     """
 
     counts: Mapping[str, int]
@@ -51,11 +58,12 @@ class Layers:
     latent: bool
     draft: tuple[int, ...] = ()
     state: str = ""
+    uneven: tuple[int, ...] = ()
 
     def order(self) -> list[str]:
         """The kinds of the layers that keep something, one by one in the model's order."""
-        kinds = [_KINDS.get(run.kind, run.kind) for run in self.runs for _ in range(run.count)]
-        return [kind for kind in kinds[: len(kinds) - self.shared] if kind is not None]
+        kinds = [_KINDS.get(run.kind, (run.kind,)) for run in self.runs for _ in range(run.count)]
+        return [kind for each in kinds[: len(kinds) - self.shared] for kind in each]
 
 
 def element_size(dtype: str) -> int:
@@ -69,47 +77,72 @@ def prefixes_kept(settings: Settings, known: Constants) -> bool:
     return known.caches_state_prefixes if settings.prefix_caching is None else settings.prefix_caching
 
 
-def cache_layers(of: Architecture, settings: Settings, known: Constants, more: Lacking) -> Layers | Unknown:
+def cache_layers(of: Architecture, settings: Settings, known: Constants) -> Layers | Unknown:
     """The layers of a model that keep something of a sequence, or what is missing to know them."""
     if not of.attention:
         return Unknown(("which kinds of layers it has is not in the facts (architecture.attention)",))
-    missing: list[str] = []
+    missing = [f"what `{key}` of its config.json makes of the KV cache is not followed here" for key in of.unfollowed]
     counts = _counts(of)
     sizes = dict.fromkeys(counts, 0)
-    latent = of.mla is not None
+    uneven: tuple[int, ...] = ()
     if sizes and sizes.keys() != {STATE}:
-        token = _token_bytes(of, settings, known, more, missing)
+        token = _token_bytes(of, settings, known, missing)
         for kind in sizes:
             sizes[kind] = token
+        if any(run.kv_heads or run.head_dim or run.value_dim for run in of.attention):
+            uneven = _of_their_own(of, settings, known, token, sizes, missing)
     draft: tuple[int, ...] = ()
     if settings.draft is not None or settings.draft_layers:
-        draft = _draft(settings, known, sizes, missing)
+        draft = _draft(of, settings, known, sizes, missing)
     if len(sizes) > 1 or FULL not in sizes:
-        _others(of, settings, known, more, sizes, missing)
+        _others(of, settings, known, sizes, missing)
     if missing:
         return Unknown(tuple(dict.fromkeys(missing)))
-    window, chunk, encoder = of.sliding_window or 0, of.chunk_size or 0, more.encoder_tokens or 0
-    state = "" if more.state is None else more.state.kind
-    return Layers(counts, of.attention, of.kv_shared_layers or 0, sizes, window, chunk, encoder, latent, draft, state)
+    window, chunk, encoder = of.sliding_window or 0, of.chunk_size or 0, of.encoder_tokens or 0
+    state, shared = "" if of.state is None else of.state.kind, of.kv_shared_layers or 0
+    return Layers(counts, of.attention, shared, sizes, window, chunk, encoder, of.mla is not None, draft, state, uneven)
 
 
-def _others(
-    of: Architecture, settings: Settings, known: Constants, more: Lacking, sizes: dict[str, int], missing: list[str]
-) -> None:
+def _of_their_own(
+    of: Architecture, settings: Settings, known: Constants, token: int, sizes: dict[str, int], missing: list[str]
+) -> tuple[int, ...]:
+    """The sizes of layers with heads of their own: into `sizes` where a kind has one size; else of each layer, which
+    vLLM takes together where all are of full attention (0.32.0, vllm/v1/kv_cache_interface.py,
+    `UniformTypeKVCacheSpecs`)."""
+    element = _kv_element(settings, known, missing)
+    seen: dict[str, set[int]] = {}
+    each = []
+    for run in of.attention:
+        own, kinds = token, _KINDS.get(run.kind, (run.kind,))
+        if of.mla is None and (run.kv_heads or run.head_dim or run.value_dim):
+            heads, size = run.kv_heads or of.kv_heads or 1, run.head_dim or of.head_dim or 0
+            value = run.value_dim or (of.value_dim if run.head_dim is None else None) or size
+            own = max(1, heads // settings.tensor_parallel) * (size + value) * element
+        for kind in kinds:
+            seen.setdefault(kind, set()).add(own)
+        each += [own] * run.count if kinds else []
+    for kind in sizes:
+        if len(seen[kind]) == 1:
+            sizes[kind] = seen[kind].pop()
+        elif sizes.keys() == {FULL} and settings.pipeline_parallel == 1:
+            return tuple(each[: len(each) - (of.kv_shared_layers or 0)])
+        elif kind != STATE:
+            missing.append(f"how its layers of {kind} attention, whose heads differ, are grouped is not followed here")
+    return ()
+
+
+def _others(of: Architecture, settings: Settings, known: Constants, sizes: dict[str, int], missing: list[str]) -> None:
     """The sizes of layers that are not of full attention, and what is missing to know them."""
-    if SLIDING in sizes:
-        if of.sliding_window is None:
-            missing.append("how long its window is is not in the facts (architecture.sliding_window)")
-        if more.sliding_head_dim or more.sliding_kv_heads:
-            heads = max(1, (more.sliding_kv_heads or of.kv_heads or 1) // settings.tensor_parallel)
-            dims = 2 * (more.sliding_head_dim or of.head_dim or 0)
-            sizes[SLIDING] = heads * dims * _kv_element(settings, known, missing)
+    if SLIDING in sizes and of.sliding_window is None:
+        missing.append("how long its window is is not in the facts (architecture.sliding_window)")
     if STATE in sizes:
-        sizes[STATE] = _state_bytes(settings, known, more, missing)
+        sizes[STATE] = _state_bytes(of, settings, known, missing)
     if CHUNKED in sizes and of.chunk_size is None:
         missing.append("how long its chunks are is not in the facts (architecture.chunk_size)")
-    if CROSS in sizes and more.encoder_tokens is None:
-        missing.append("how many tokens its encoder makes is not in the facts")
+    if CROSS in sizes and of.encoder_tokens is None:
+        missing.append("how many tokens its encoder makes is not in the facts (architecture.encoder_tokens)")
+    if settings.pipeline_parallel > 1 and (CROSS in sizes or any(run.kind == "hybrid" for run in of.attention)):
+        missing.append("how layers that keep two things are shared out over pipeline stages is not followed here")
 
 
 def _counts(of: Architecture) -> dict[str, int]:
@@ -125,12 +158,12 @@ def _counts(of: Architecture) -> dict[str, int]:
         return found
     counts: dict[str, int] = {}
     for name, count in found.items():
-        if (kind := _KINDS.get(name, name)) is not None and count:
+        for kind in _KINDS.get(name, (name,)) if count else ():
             counts[kind] = counts.get(kind, 0) + count
     return counts
 
 
-def _token_bytes(of: Architecture, settings: Settings, known: Constants, more: Lacking, missing: list[str]) -> int:
+def _token_bytes(of: Architecture, settings: Settings, known: Constants, missing: list[str]) -> int:
     """A token's bytes in one layer: keys and values of this card's heads, or the latent vector, which every card
     keeps whole (vLLM 0.32.0, vllm/v1/kv_cache_interface.py, `AttentionSpec` and `MLAAttentionSpec`)."""
     if of.mla is not None:
@@ -141,7 +174,7 @@ def _token_bytes(of: Architecture, settings: Settings, known: Constants, more: L
         missing.append("how many KV heads it has and of what size is not in the facts (architecture)")
         return 0
     heads = max(1, of.kv_heads // settings.tensor_parallel)
-    return heads * (of.head_dim + (more.value_dim or of.head_dim)) * _kv_element(settings, known, missing)
+    return heads * (of.head_dim + (of.value_dim or of.head_dim)) * _kv_element(settings, known, missing)
 
 
 def _kv_element(settings: Settings, known: Constants, missing: list[str]) -> int:
@@ -153,8 +186,8 @@ def _kv_element(settings: Settings, known: Constants, missing: list[str]) -> int
     return size or 0
 
 
-def _state_bytes(settings: Settings, known: Constants, more: Lacking, missing: list[str]) -> int:
-    state = more.state
+def _state_bytes(of: Architecture, settings: Settings, known: Constants, missing: list[str]) -> int:
+    state = of.state
     if state is None:
         missing.append("the sizes of its state layers (Mamba, linear attention, convolutions) are not in the facts")
         return 0
@@ -163,17 +196,23 @@ def _state_bytes(settings: Settings, known: Constants, more: Lacking, missing: l
     model = element_size(settings.dtype)
     conv = ELEMENT.get(settings.conv_dtype, model)
     recurrent = ELEMENT.get(settings.state_dtype) or ELEMENT.get(state.dtype or "", conv)
-    return state_size(state, settings.tensor_parallel, conv, recurrent, settings.draft_tokens)
+    size = state_size(state, settings.tensor_parallel, conv, recurrent, settings.draft_tokens)
+    if size is None:
+        missing.append(f"the sizes of its state layers (`{state.kind}`) are not all in the facts")
+    return size or 0
 
 
-def _draft(settings: Settings, known: Constants, sizes: Mapping[str, int], missing: list[str]) -> tuple[int, ...]:
-    """A token's bytes in each layer of the draft: layers of the checkpoint's own are like the model's."""
+def _draft(
+    of: Architecture, settings: Settings, known: Constants, sizes: Mapping[str, int], missing: list[str]
+) -> tuple[int, ...]:
+    """A token's bytes in each layer of the draft: layers of the checkpoint's own are like the model's, and all of
+    them are loaded (vLLM 0.32.0, vllm/model_executor/models/deepseek_mtp.py, `DeepSeekMultiTokenPredictor`)."""
     if settings.draft is None:
-        return (sizes.get(FULL, 0),) * settings.draft_layers
+        return (sizes.get(FULL, 0),) * (of.draft_layers or settings.draft_layers)
     drafting = settings.draft.architecture
-    kinds = {run.kind for run in drafting.attention}
-    if kinds != {FULL}:
-        missing.append("the draft model's layers are not all of full attention, or not in its facts")
+    plain = all(run.kind == FULL and not (run.kv_heads or run.head_dim) for run in drafting.attention)
+    if not drafting.attention or not plain:
+        missing.append("the draft model's layers are not all of full attention and alike, or not in its facts")
         return ()
-    size = _token_bytes(drafting, settings, known, Lacking(), missing)
+    size = _token_bytes(drafting, settings, known, missing)
     return (size,) * sum(run.count for run in drafting.attention)

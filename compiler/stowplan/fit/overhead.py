@@ -27,7 +27,7 @@ from stowplan.fit.span import NOTHING, Factor, Span
 from stowplan.nouns.facts import Architecture, Facts
 
 DENSE, EXPERTS, ENCODER, STATE = "dense", "experts", "encoder", "state"
-_STATES = {"linear", "mamba", "conv"}
+_STATES = {"linear", "mamba", "conv", "hybrid"}
 _FAST = ((9, 0), (10, 0))
 """Capabilities with symmetric memory (vllm/distributed/device_communicators/all_reduce_utils.py, 0.19.1)."""
 _ITEM = (256, 2048, 16384)

@@ -8,8 +8,9 @@ they are captured in what nobody asked for.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from stowplan.fit.batch import CPU, CUDA, batch, block, length
+from stowplan.fit.batch import CPU, CUDA, batch, block, kv_dtype, length
 from stowplan.fit.constants import Constants, constants
 from stowplan.fit.estimate import DOES_NOT_FIT, FITS, TIGHT, UNKNOWN, Estimate
 from stowplan.fit.grant import Grant, grant
@@ -45,7 +46,7 @@ def estimate(
         missing.append("how long its context is is neither set nor in the facts")
         tokens = 1
     at_once = batch(settings, known, gpu, tokens)
-    layout = _layout(facts, settings, known, gpu, at_once, more, missing)
+    layout = _layout(facts, settings, known, gpu, at_once, missing)
     taken = ranks(facts, settings, eras, gpu, at_once, more, missing, notes)
     granted = grant(settings, eras, gpu)
     if granted is None:
@@ -96,11 +97,13 @@ def _layout(
     known: Constants,
     gpu: Gpu | None,
     at_once: Batch,
-    more: Lacking,
     missing: list[str],
 ) -> Plan:
     """How the KV cache is laid out; nothing is kept as far as we know where that is unknown."""
-    layers = cache_layers(facts.architecture, settings, known, more)
+    wanted = kv_dtype(facts, settings, known)
+    if wanted != settings.kv_cache_dtype:
+        settings = replace(settings, kv_cache_dtype=wanted)
+    layers = cache_layers(facts.architecture, settings, known)
     if not isinstance(layers, Unknown):
         tokens = block(settings, known, gpu, layers.latent)
         layout = plan(layers, settings, known, at_once.tokens, tokens, CPU if gpu is None else CUDA)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stowplan.nouns.gate import FactsShape
+from stowplan.nouns.state import State
 from stowplan.words.digest import digest_of
 
 FORMAT = 1
@@ -79,11 +80,16 @@ class LayerRun(FactsShape):
     """`count` consecutive layers of one kind.
 
     `full`, `sliding` and `chunked` keep keys and values of all, of the window's and of the chunk's
-    tokens; `encoder`, `linear`, `mamba`, `conv` and `none` keep none.
+    tokens, `cross` of what an encoder made; `linear`, `mamba` and `conv` keep a state, and `hybrid`
+    one beside keys and values of all; `encoder` and `none` keep nothing. `kv_heads`, `head_dim` and
+    `value_dim` are these layers' own where they are not the model's.
     """
 
     kind: str
     count: int
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    value_dim: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +108,10 @@ class Architecture(FactsShape):
 
     What config.json leaves out is what transformers assumes for that model type.
     `head_dim` is the explicit one, else hidden size over heads; with `mla` only an explicit one counts.
-    Of `layers`, the last `kv_shared_layers` keep no keys and values of their own.
+    `value_dim` is a value head's size where it is not the key's. Of `layers`, the last `kv_shared_layers` keep no
+    keys and values of their own; `draft_layers` more of them predict ahead. Of a model with encoder and decoder
+    `attention` is the decoder's, and looks at `encoder_tokens` at most. `unfollowed` are keys that are stated
+    and change what is kept of a sequence in ways that facts do not hold.
     """
 
     names: tuple[str, ...] = ()
@@ -114,6 +123,7 @@ class Architecture(FactsShape):
     heads: int | None = None
     kv_heads: int | None = None
     head_dim: int | None = None
+    value_dim: int | None = None
     vocab_size: int | None = None
     tied_embeddings: bool | None = None
     max_positions: int | None = None
@@ -121,6 +131,10 @@ class Architecture(FactsShape):
     chunk_size: int | None = None
     attention: tuple[LayerRun, ...] = ()
     kv_shared_layers: int | None = None
+    draft_layers: int | None = None
+    encoder_tokens: int | None = None
+    state: State | None = None
+    unfollowed: tuple[str, ...] = ()
     rope: Rope | None = None
     mla: Mla | None = None
     experts: Experts | None = None
@@ -160,12 +174,16 @@ class Weights(FactsShape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization(FactsShape):
-    """How the checkpoint is quantised; `method` as vLLM (or Ollama) names it, `format` as compressed-tensors does."""
+    """How the checkpoint is quantised; `method` as vLLM (or Ollama) names it, `format` as compressed-tensors does.
+
+    `kv_cache` is the dtype that the checkpoint wants its KV cache in, as vLLM names it.
+    """
 
     method: str
     format: str | None = None
     bits: int | None = None
     group_size: int | None = None
+    kv_cache: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from stowplan.read.registry import Row, Rows
 
 _ARGUMENTS = ("backend_config.argv", "backend_config.extra_args")
 _DIGESTS = ("metadata.launch_digest",)
+_ESTIMATE = "metadata.fit."
+"""What follows from the rest; its verdict alone is told."""
 
 
 Asked = Literal["restart", "stop", "start"]
@@ -101,6 +103,7 @@ def _change(subject: str, before: Row | None, after: Row | None) -> Change | Non
         return Change(subject, row["name"], "added" if before is None else "removed", asked)
     one, other = dict(_flat(before)), dict(_flat(after))
     paths = [path for path in sorted(one.keys() | other.keys()) if path not in (*_ARGUMENTS, *_DIGESTS)]
+    paths = [path for path in paths if not path.startswith(_ESTIMATE) or path == f"{_ESTIMATE}verdict"]
     values = tuple(Value(path, one.get(path), other.get(path)) for path in paths if one.get(path) != other.get(path))
     removed, added = _arguments(_argv(before), _argv(after))
     return Change(subject, after["name"], "changed", asked, values, removed, added)

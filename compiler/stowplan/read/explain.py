@@ -3,9 +3,13 @@
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from stowplan.fit import remembered
+from stowplan.fit.bars import bars, gib, parts, ranged
+from stowplan.fit.document import document
+from stowplan.fit.estimate import Estimate
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.launch import Token
 from stowplan.nouns.project import Removal
@@ -56,6 +60,7 @@ class Explanation:
     corrected: tuple[Explained, ...] = ()
     because: str | None = None
     said: str | None = None
+    memory: Estimate | None = None
 
 
 def explain(entry: Entry, where: Where) -> Explanation:
@@ -84,6 +89,7 @@ def explain(entry: Entry, where: Where) -> Explanation:
             _value(path, leaf, where) for path, leaf in leaves(subject.facts_tree) if leaf.layer is Layer.CORRECTED
         ),
         because=subject.because,
+        memory=remembered.of(subject),
     )
 
 
@@ -122,7 +128,9 @@ def explain_key(entry: Entry, key: str, where: Where) -> Explanation:
 
 def as_json(explanation: Explanation) -> str:
     """The explanation for a program."""
-    return json.dumps(asdict(explanation), indent=2, ensure_ascii=False) + "\n"
+    memory = None if explanation.memory is None else document(explanation.memory)
+    shown = {**asdict(replace(explanation, memory=None)), "memory": memory}
+    return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
 
 
 def text(explanation: Explanation) -> str:
@@ -148,8 +156,27 @@ def _lines(explanation: Explanation) -> Iterator[str]:
                 yield from _item(item, width)
     if explanation.corrected and explanation.because is not None:
         yield f"  because {explanation.because}"
+    if explanation.memory is not None:
+        yield ""
+        yield "memory"
+        yield from _memory(explanation.memory)
     if explanation.said is not None:
         yield explanation.said
+
+
+def _memory(of: Estimate) -> Iterator[str]:
+    """The verdict, the terms it follows from, the longest context, what is not known."""
+    if of.granted:
+        yield f"  {of.verdict}: needs {ranged(of.needed, ' to ')} GiB, {gib(of.granted)} are granted"
+        yield from (f"  {line}" for line in bars(parts(of, apart=True)))
+        if not of.plan.empty:
+            yield f"  longest context: {of.longest} tokens surely, {of.longest_likely} likely"
+    else:
+        yield f"  {of.verdict}"
+    for reason in of.reasons if of.granted else ():
+        yield f"  because {reason}"
+    for missing in of.missing:
+        yield f"  not known: {missing}"
 
 
 def _item(item: Explained, width: int) -> Iterator[str]:

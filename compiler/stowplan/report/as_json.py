@@ -1,12 +1,14 @@
 """Diagnostics for programs, as one JSON object.
 
     {"diagnostics": [{"id", "severity", "message", "file", "line", "column", "end_line", "end_column",
-                      "key", "hint", "fixable", "also": [{"text", "file", "line", ...}]}],
+                      "key", "label", "details": ["..."], "hint", "fixable",
+                      "also": [{"text", "file", "line", ...}]}],
      "errors": n, "warnings": n, "notes": n}
 
 Every field is always there; null where nothing is known. Lines and columns count from 1, columns in
 characters; `end_column` is the first one after the place. `key` is a TOML dotted key, `[2]` for a list
-position. `fixable`: whether `stowplan check --fix` mends it.
+position. `label` says what the place has to do with it; `details` are lines of plain text, laid out for a fixed
+width. `fixable`: whether `stowplan check --fix` mends it.
 """
 
 import json
@@ -35,6 +37,8 @@ def _diagnostic(item: Located) -> dict[str, Any]:
         "severity": problem.severity,
         "message": problem.message,
         **_place(problem.at, item.at),
+        "label": problem.label,
+        "details": list(problem.details),
         "hint": problem.hint,
         "fixable": problem.fix is not None,
         "also": [

@@ -16,7 +16,7 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE
 
 
 def render(diagnostics: Iterable[Diagnostic], locator: Locator) -> str:
-    """One command a line; the hint and related places follow the message as lines of their own in it."""
+    """One command a line; details, related places and the hint follow the message as lines of their own in it."""
     return "".join(_command(item) + "\n" for item in located(diagnostics, locator))
 
 
@@ -29,7 +29,8 @@ def _command(item: Located) -> str:
             properties |= {"line": at.line, "col": at.column}
     properties["title"] = problem.id
     listed = ",".join(f"{name}={_property(visible(str(value)))}" for name, value in properties.items())
-    lines = [problem.message]
+    lines = [problem.message] if problem.label is None else [problem.message, f"here: {problem.label}"]
+    lines += problem.details
     lines += [f"{spot}: {label.text}" for label, spot in zip(problem.also, item.also, strict=True)]
     if problem.advice is not None:
         lines.append(f"help: {problem.advice}")

@@ -40,17 +40,23 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(item: Located) -> dict[str, Any]:
     problem = item.problem
-    text = problem.message if problem.advice is None else f"{problem.message}\nhelp: {problem.advice}"
+    lines = [problem.message, *problem.details]
+    if problem.advice is not None:
+        lines.append(f"help: {problem.advice}")
     return {
         "ruleId": problem.id,
         "level": problem.severity,
-        "message": {"text": text},
-        "locations": [] if item.at is None else [_location(item.at)],
+        "message": {"text": "\n".join(lines)},
+        "locations": [] if item.at is None else [_labelled(item.at, problem.label)],
         "relatedLocations": [
             {"id": number, **_location(spot), "message": {"text": label.text}}
             for number, (label, spot) in enumerate(zip(problem.also, item.also, strict=True), start=1)
         ],
     }
+
+
+def _labelled(spot: Spot, label: str | None) -> dict[str, Any]:
+    return _location(spot) if label is None else {**_location(spot), "message": {"text": label}}
 
 
 def _location(spot: Spot) -> dict[str, Any]:

@@ -35,7 +35,10 @@ def _lines(item: Located, paint: Paint) -> Iterator[str]:
     margin = " " * max((len(str(spot.line or 1)) for spot in spots), default=1)
     if item.at is not None:
         yield f"{margin}{paint('frame', '-->')} {visible(str(item.at))}"
-        yield from _snippet(item.at, "", margin, severity, paint)
+        said = "" if problem.label is None else f" {visible(problem.label)}"
+        yield from _snippet(item.at, said, margin, severity, paint)
+    for line in problem.details:
+        yield f"{margin}   {visible(line)}".rstrip()
     for label, spot in zip(problem.also, item.also, strict=True):
         text = visible(label.text)
         if spot.text is None:

@@ -63,7 +63,9 @@ class Fix:
 class Diagnostic:
     """One problem: `id` from the catalogue, a one-line `message`, a place, related places, next step.
 
-    `fix` is there where the next step is an edit that needs no decision.
+    `fix` is there where the next step is an edit that needs no decision. `label` says in a few words what the place
+    has to do with it; `details` are lines of plain text, laid out for a fixed width, that are shown below it.
+    `about` names the model and the profile it is about, where the place is that of others, too.
     """
 
     id: str
@@ -73,6 +75,9 @@ class Diagnostic:
     also: tuple[Label, ...] = ()
     hint: str | None = None
     fix: Fix | None = field(default=None, compare=False)
+    label: str | None = None
+    details: tuple[str, ...] = ()
+    about: tuple[str, str] | None = None
 
     @property
     def advice(self) -> str | None:
@@ -93,9 +98,12 @@ def error(
     also: Iterable[Label] = (),
     hint: str | None = None,
     fix: Fix | None = None,
+    label: str | None = None,
+    details: Iterable[str] = (),
+    about: tuple[str, str] | None = None,
 ) -> Diagnostic:
     """An error; see `Diagnostic`."""
-    return Diagnostic(id, Severity.ERROR, message, at, tuple(also), hint, fix)
+    return Diagnostic(id, Severity.ERROR, message, at, tuple(also), hint, fix, label, tuple(details), about)
 
 
 def warning(
@@ -106,9 +114,12 @@ def warning(
     also: Iterable[Label] = (),
     hint: str | None = None,
     fix: Fix | None = None,
+    label: str | None = None,
+    details: Iterable[str] = (),
+    about: tuple[str, str] | None = None,
 ) -> Diagnostic:
     """A warning; see `Diagnostic`."""
-    return Diagnostic(id, Severity.WARNING, message, at, tuple(also), hint, fix)
+    return Diagnostic(id, Severity.WARNING, message, at, tuple(also), hint, fix, label, tuple(details), about)
 
 
 def note(id: str, message: str, at: Place | None = None, *, hint: str | None = None) -> Diagnostic:  # noqa: A002

@@ -27,7 +27,7 @@ def two(files: Files) -> Files:
     return {OTHER: "", OTHER_FACTS: facts("Other/model"), **files}
 
 
-TOGETHER = PROFILE_TEXT + 'mode = "together"\n'
+TOGETHER = PROFILE_TEXT + 'mode = "together"\n[defaults.vllm]\ngpu-memory-utilization = 0.4\n'
 EXTERNAL = 'engine = "external"\nport = 11434\n[external]\nbackend = "ollama"\nmodel = "qwen3:8b"\n'
 VLLM = "[engine.vllm]\n"
 REQUIRES = "requires-stowplan"

@@ -22,6 +22,7 @@ COMMANDS = {
     "generations": ["generations"],
     "status": ["status", "status --check", "status llama"],
     "upgrade": ["upgrade vllm 0.32.0"],
+    "fit": ["fit llama"],
 }
 EXITS = {"compile --check": {"fine": 0, "errors": 1, "difference": 3}, "diff --check": {"difference": 3}}
 SITUATIONS = {

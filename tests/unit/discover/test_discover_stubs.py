@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from stowplan.discover.files import Folder
 from stowplan.discover.folder import facts
 from stowplan.edit.stubs import stub
+from stowplan.fit.settings import Settings
+from stowplan.fit.subject import Question
 from stowplan.nouns.facts import (
     Context,
     Facts,
@@ -25,6 +27,7 @@ from stowplan.nouns.facts import (
     seal,
     write,
 )
+from stowplan.nouns.profile import Gpu
 
 ADAPTER = TypeAdapter(Facts)
 
@@ -60,6 +63,25 @@ def test_what_it_suggests_is_toml(known: dict[str, Facts]) -> None:
         "vllm": {"max-model-len": 32768},
         "sampling": {"temperature": 0.3},
     }
+
+
+def test_it_suggests_the_largest_context_that_surely_fits(known: dict[str, Facts]) -> None:
+    weights = Weights(format="safetensors", bytes=15 << 30)
+    model = dataclasses.replace(known["llama-3.1"], weights=weights)
+
+    def suggested(gib: int) -> str:
+        question = Question(model, Settings(), Gpu("a card", 1, gib << 30, 0, (8, 9)), "0.33.0")
+        text = stub(model, "rtx", "vllm", question)
+        assert tomllib.loads(text) == {"status": "stub"}
+        return next(line for line in text.splitlines() if "max-model-len" in line)
+
+    assert suggested(80) == "# max-model-len = 32768   # the whole context surely fits"
+    value, _, said = suggested(24).removeprefix("# max-model-len = ").partition("   # up to ")
+    assert said == f"{value} surely fit beside the weights"
+    question = Question(model, Settings(max_model_len=int(value)), Gpu("a card", 1, 24 << 30, 0, (8, 9)), "0.33.0")
+    assert question.answer().verdict == "fits"
+    assert question.changed(max_model_len=int(value) + 16).answer().verdict != "fits"
+    assert suggested(12).startswith("# max-model-len = 32768   # may not fit: with 131072 tokens it needs ")
 
 
 anything = st.text(max_size=20)

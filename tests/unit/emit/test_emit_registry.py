@@ -180,3 +180,16 @@ def test_a_name_wins_over_what_another_serves() -> None:
     made = artifacts_of(sources(files), "rtx")
     index, registry = made["names.idx"].content.splitlines(), made["model_registry.json"].content
     assert _looked_up("tag1", index, registry)["name"] == "zzz"
+
+
+def test_the_memory_it_takes_is_known_where_the_facts_suffice() -> None:
+    rows = json.loads(artifacts_of(INCIDENT, "rtx-4080-16g")["model_registry.json"].content)
+    assert any("fit" in row["metadata"] for row in rows)
+    for row in rows:
+        fit = row["metadata"].get("fit", {})
+        assert ("vram_estimate_mb" in row) == ("bytes" in fit and "missing" not in fit)
+        if "vram_estimate_mb" in row:
+            needed = fit["bytes"]["needed"][1]
+            assert (row["vram_estimate_mb"] - 1) << 20 < needed <= row["vram_estimate_mb"] << 20
+            parts = (fit["bytes"][name][1] for name in fit["bytes"] if name not in ("granted", "needed", "kv_cache"))
+            assert sum(parts) + fit["bytes"]["kv_cache"] == needed

@@ -6,11 +6,11 @@ from typing import Any
 
 from stowplan.fit.constants import Constants, constants
 from stowplan.fit.kv import Plan, plan
-from stowplan.fit.lacking import DELTA, NOTHING_MORE, Lacking, State
 from stowplan.fit.layers import Layers, cache_layers
 from stowplan.fit.settings import Settings
 from stowplan.nouns.facts import Architecture, Context, Facts, LayerRun, Location, ModelSource, Weights
 from stowplan.nouns.profile import Gpu
+from stowplan.nouns.state import DELTA, State
 from stowplan.stages.gate import facts_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def own(model: str) -> Facts:
 
 
 def runs(pattern: str) -> tuple[LayerRun, ...]:
-    """Layers one by one, a letter each: the first of the kind, and `x` for cross attention."""
+    """Layers one by one, a letter each: the first of the kind, `x` for cross attention, `h` for a hybrid one."""
     kinds = {
         "f": "full",
         "s": "sliding",
@@ -48,6 +48,7 @@ def runs(pattern: str) -> tuple[LayerRun, ...]:
         "e": "encoder",
         "n": "none",
         "x": "cross",
+        "h": "hybrid",
     }
     return tuple(LayerRun(kind=kinds[letter], count=1) for letter in pattern)
 
@@ -85,9 +86,9 @@ def groups(size: int) -> dict[str, int]:
     return {"embedding": ends, "head": ends, "layers": size - 2 * ends}
 
 
-def layers(of: Architecture, settings: Settings, version: str = "0.32.0", more: Lacking = NOTHING_MORE) -> Layers:
+def layers(of: Architecture, settings: Settings, version: str = "0.32.0") -> Layers:
     """The layers that keep something, which must be known."""
-    found = cache_layers(of, settings, known(version), more)
+    found = cache_layers(of, settings, known(version))
     assert isinstance(found, Layers), found
     return found
 
@@ -100,10 +101,9 @@ def laid_out(
     batch: int = 2048,
     block: int = 16,
     platform: str = "cuda",
-    more: Lacking = NOTHING_MORE,
 ) -> Plan:
     """How the cache of an architecture is laid out, which must be known."""
     settings = settings or Settings()
-    found = plan(layers(of, settings, version, more), settings, known(version), batch, block, platform)
+    found = plan(layers(of, settings, version), settings, known(version), batch, block, platform)
     assert isinstance(found, Plan), found
     return found

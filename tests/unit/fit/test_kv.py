@@ -1,15 +1,20 @@
 """The KV cache: figures that vLLM logged or that are known of models, and what must hold of any."""
 
+from dataclasses import replace
+
 import pytest
-from fit_models import GIB, QWEN_HYBRID, architecture, known, laid_out, layers, own
+from fit_models import GIB, H100, QWEN_HYBRID, architecture, known, laid_out, layers, model, own
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stowplan.fit.batch import kv_dtype
 from stowplan.fit.kv import NO_CACHE, plan
-from stowplan.fit.lacking import LINEAR, MAMBA1, MAMBA2, NOTHING_MORE, SHORT_CONV, Lacking, State, state_size
 from stowplan.fit.layers import Unknown, cache_layers
 from stowplan.fit.settings import Settings
-from stowplan.nouns.facts import Mla
+from stowplan.fit.states import state_size
+from stowplan.fit.verdict import estimate
+from stowplan.nouns.facts import Architecture, LayerRun, Mla, Quantization
+from stowplan.nouns.state import DELTA, KDA, LINEAR, MAMBA1, MAMBA2, SHORT_CONV, State
 
 LITE = Mla(kv_lora_rank=512, qk_rope_head_dim=64)
 """DeepSeek-V2-Lite."""
@@ -94,8 +99,8 @@ def test_hybrids_of_states_and_attention_as_logged(
     logged: tuple[float, int],
 ) -> None:
     heads = 4 if settings.tensor_parallel == 2 else 2
-    of = architecture(pattern, kv_heads=heads, head_dim=256)
-    found = laid_out(of, settings, version=version, more=Lacking(state=state))
+    of = architecture(pattern, kv_heads=heads, head_dim=256, state=state)
+    found = laid_out(of, settings, version=version)
     blocks = found.pool(int(memory * GIB))
     assert found.concurrency(blocks, length) == pytest.approx(logged[0], abs=0.01)
     assert found.tokens(blocks, length) == pytest.approx(logged[1], rel=0.0025)  # a block, of 470
@@ -175,9 +180,9 @@ def test_the_check_at_start_counts_padding_since_0_14() -> None:
 
 
 def test_smaller_pages_hold_more_tokens() -> None:
-    found = laid_out(architecture("sf"), more=Lacking(sliding_kv_heads=4))
+    found = laid_out(unlike(4))
     assert [share.tokens for share in found.shares] == [32, 16]
-    padded = laid_out(architecture("sf"), more=Lacking(sliding_kv_heads=3))
+    padded = laid_out(unlike(3))
     assert [share.tokens for share in padded.shares] == [16, 16]
     assert padded.block_bytes == found.block_bytes
 
@@ -197,12 +202,12 @@ def test_fp8_halves_and_32_bits_double() -> None:
 
 
 def test_an_unknown_dtype_is_unknown_not_guessed() -> None:
-    found = cache_layers(architecture(), Settings(kv_cache_dtype="nvfp4"), known(), NOTHING_MORE)
+    found = cache_layers(architecture(), Settings(kv_cache_dtype="nvfp4"), known())
     assert found == Unknown(("how `nvfp4` packs the KV cache is not known here",))
 
 
 def test_states_that_facts_do_not_hold_are_unknown() -> None:
-    found = cache_layers(architecture("lllf"), Settings(), known(), NOTHING_MORE)
+    found = cache_layers(architecture("lllf"), Settings(), known())
     assert isinstance(found, Unknown)
     assert "state layers" in found.why[0]
 
@@ -219,30 +224,32 @@ def test_states_that_facts_do_not_hold_are_unknown() -> None:
     ],
 )
 def test_what_is_missing_is_said(pattern: str, numbers: dict[str, object], word: str) -> None:
-    found = cache_layers(architecture(pattern, **numbers), Settings(), known(), NOTHING_MORE)
+    found = cache_layers(architecture(pattern, **numbers), Settings(), known())
     assert isinstance(found, Unknown)
     assert word in found.why[0]
 
 
 def test_cross_attention_keeps_the_encoders_tokens() -> None:
-    found = laid_out(architecture("fxfx"), more=Lacking(encoder_tokens=1500))
-    assert found.blocks(448) == 448 // 16 + -(-1500 // 16)
+    of = architecture("fxfx", encoder_tokens=1500)
+    assert laid_out(of, version="0.12.0").blocks(448) == 448 // 16 + -(-1500 // 16)
+    # since 0.13 as many as a batch has
+    assert laid_out(of, version="0.13.0").blocks(448) == 448 // 16 + 2048 // 16
+    assert laid_out(of).kept(448) == 2 * (448 + 1500) * 2 * 8 * 128 * 2
 
 
 @pytest.mark.parametrize("pattern", ["lf", "xf"])
 def test_some_layers_need_the_hybrid_manager(pattern: str) -> None:
     settings = Settings(hybrid_manager=False)
-    more = Lacking(state=QWEN_HYBRID, encoder_tokens=1500)
-    found = plan(layers(architecture(pattern), settings, more=more), settings, known(), 2048, 16)
+    of = architecture(pattern, state=QWEN_HYBRID, encoder_tokens=1500)
+    found = plan(layers(of, settings), settings, known(), 2048, 16)
     assert isinstance(found, Unknown)
 
 
 def test_a_second_state_where_prefixes_are_cached() -> None:
-    more = Lacking(state=QWEN_HYBRID)
-    of = architecture("lf")
+    of = architecture("lf", state=QWEN_HYBRID)
 
     def states(version: str, prefixes: bool | None) -> int:
-        return laid_out(of, Settings(prefix_caching=prefixes), version=version, more=more).shares[0].blocks(10**6)
+        return laid_out(of, Settings(prefix_caching=prefixes), version=version).shares[0].blocks(10**6)
 
     assert (states("0.25.1", None), states("0.26.0", None)) == (1, 2)
     assert (states("0.25.1", True), states("0.26.0", False)) == (2, 1)
@@ -250,24 +257,22 @@ def test_a_second_state_where_prefixes_are_cached() -> None:
 
 def test_a_mamba2_layer_keeps_a_third_state_since_0_32() -> None:
     mamba2 = State(kind=MAMBA2, channels=768, groups=1, heads=24, head_dim=32, state_size=16, kernel=4)
-    found = laid_out(architecture("mf"), version="0.32.0", more=Lacking(state=mamba2))
+    found = laid_out(architecture("mf", state=mamba2), version="0.32.0")
     assert found.shares[0].blocks(4096) == 3
-    before = cache_layers(architecture("mf"), Settings(), known("0.31.0"), Lacking(state=mamba2))
+    before = cache_layers(architecture("mf", state=mamba2), Settings(), known("0.31.0"))
     assert isinstance(before, Unknown)
 
 
 def test_a_block_is_no_smaller_than_a_state() -> None:
-    of, more = architecture("lllf", kv_heads=2, head_dim=256), Lacking(state=QWEN_HYBRID)
+    of = architecture("lllf", kv_heads=2, head_dim=256, state=QWEN_HYBRID)
     page = (2 * 16 * 128 + 32 * 128) * 3 * 2 + 32 * 128 * 128 * 2
-    found = laid_out(of, more=more)
+    found = laid_out(of)
     assert found.shares[1].tokens == 544 == 16 * -(-page // (16 * 2048))
     assert found.block_bytes == (544 * 2048,)
     # a block that was asked for is made larger by whole blocks since 0.20, before by what kernels want
-    asked = {
-        version: laid_out(of, version=version, block=64, more=more).shares[1].tokens for version in ("0.19.1", "0.20.0")
-    }
+    asked = {version: laid_out(of, version=version, block=64).shares[1].tokens for version in ("0.19.1", "0.20.0")}
     assert asked == {"0.19.1": 544, "0.20.0": 576}
-    drafting = laid_out(of, Settings(draft_tokens=4), more=more)
+    drafting = laid_out(of, Settings(draft_tokens=4))
     assert drafting.shares[1].tokens == 16 * -(-(page + (2 * 16 * 128 + 32 * 128) * 4 * 2) // (16 * 2048))
     assert drafting.shares[0].blocks(10**6) == 2 + 4
 
@@ -289,6 +294,7 @@ def test_a_block_is_no_smaller_than_a_state() -> None:
         (State(kind=MAMBA1, channels=128, state_size=16, kernel=4), 2, 64 * (6 + 32)),
         (State(kind=SHORT_CONV, channels=128, kernel=3), 2, 64 * 4),
         (State(kind=LINEAR, heads=4, head_dim=32), 2, 2 * 32 * 32 * 2),
+        (State(kind=KDA, heads=4, head_dim=32, kernel=4), 2, 3 * 2 * 32 * 3 * 2 + 2 * 32 * 32 * 2),
     ],
 )
 def test_the_size_of_a_state(state: State, cards: int, size: int) -> None:
@@ -296,8 +302,73 @@ def test_the_size_of_a_state(state: State, cards: int, size: int) -> None:
 
 
 def test_no_other_kind_of_state_is_known() -> None:
-    with pytest.raises(ValueError, match="rwkv"):
-        state_size(State(kind="rwkv"), 1, 2, 2)
+    assert state_size(State(kind="rwkv"), 1, 2, 2) is None
+
+
+def test_a_state_without_one_of_its_numbers_is_unknown() -> None:
+    assert state_size(State(kind=MAMBA1, channels=128, kernel=4), 1, 2, 2) is None
+    found = cache_layers(architecture("mf", state=State(kind=DELTA, kernel=4)), Settings(), known())
+    assert isinstance(found, Unknown)
+    assert "gated-delta" in found.why[0]
+
+
+def test_a_hybrid_layer_counts_as_a_state_and_as_attention() -> None:
+    mamba2 = State(kind=MAMBA2, channels=768, groups=1, heads=24, head_dim=32, state_size=16, kernel=4)
+    both = laid_out(architecture("hhhh", state=mamba2))
+    assert both.block_bytes == laid_out(architecture("fmfmfmfm", state=mamba2)).block_bytes
+    assert both.blocks(4096) == laid_out(architecture("fmfmfmfm", state=mamba2)).blocks(4096)
+    found = cache_layers(architecture("hhhh", state=mamba2), Settings(pipeline_parallel=2), known())
+    assert isinstance(found, Unknown)
+
+
+def test_value_heads_may_be_smaller_than_keys() -> None:
+    assert laid_out(architecture("ff", head_dim=192, value_dim=128)).token_bytes() == 2 * 8 * (192 + 128) * 2
+
+
+def unlike(sliding_kv_heads: int) -> Architecture:
+    """A layer of each kind, the sliding one with heads of its own."""
+    own = LayerRun(kind="sliding", count=1, kv_heads=sliding_kv_heads)
+    return replace(architecture("sf"), attention=(own, LayerRun(kind="full", count=1)))
+
+
+def test_layers_of_full_attention_may_each_have_their_own_heads() -> None:
+    runs = (LayerRun(kind="full", count=2), LayerRun(kind="none", count=1), LayerRun(kind="full", count=1, kv_heads=2))
+    of = replace(architecture("ffff"), attention=runs)
+    assert laid_out(of).token_bytes() == (2 * 8 + 2) * 2 * 128 * 2
+    assert laid_out(of).block_bytes == (16 * laid_out(of).token_bytes(),)
+    assert isinstance(cache_layers(of, Settings(pipeline_parallel=2), known()), Unknown)
+
+
+def test_windows_with_heads_that_differ_are_unknown_not_guessed() -> None:
+    of = replace(architecture("ss"), attention=(*unlike(4).attention, LayerRun(kind="sliding", count=1)))
+    found = cache_layers(of, Settings(), known())
+    assert isinstance(found, Unknown)
+    assert "sliding" in found.why[0]
+
+
+def test_what_a_config_has_of_its_own_is_unknown_not_guessed() -> None:
+    found = cache_layers(architecture("ff", mla=LITE, unfollowed=("index_topk",)), Settings(), known())
+    assert found == Unknown(("what `index_topk` of its config.json makes of the KV cache is not followed here",))
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "told", "found"),
+    [
+        ("compressed-tensors", "0.16.0", "auto", "auto"),
+        ("compressed-tensors", "0.17.1", "auto", "fp8"),
+        ("compressed-tensors", "0.21.0", "bfloat16", "fp8"),
+        ("compressed-tensors", "0.22.1", "bfloat16", "bfloat16"),
+        ("modelopt_fp4", "0.13.0", "auto", "auto"),
+        ("modelopt_fp4", "0.14.0", "auto", "fp8"),
+        ("modelopt", "0.32.0", "bfloat16", "bfloat16"),
+        ("fp8", "0.32.0", "auto", "auto"),
+    ],
+)
+def test_a_checkpoint_may_want_its_cache_in_8_bits(method: str, version: str, told: str, found: str) -> None:
+    facts = replace(model(), quantization=Quantization(method=method, kv_cache="fp8"))
+    assert kv_dtype(facts, Settings(kv_cache_dtype=told), known(version)) == found
+    half = estimate(facts, Settings(kv_cache_dtype=told), H100, version).plan.token_bytes()
+    assert half * (2 if found == "fp8" else 1) == laid_out(facts.architecture, version=version).token_bytes()
 
 
 def test_pipeline_stages_share_layers_out() -> None:
@@ -312,6 +383,9 @@ def test_a_drafts_layers_are_kept_too() -> None:
     plain = laid_out(architecture("f" * 10))
     own_layer = laid_out(architecture("f" * 10), Settings(draft_layers=1))
     assert own_layer.token_bytes() * 10 == plain.token_bytes() * 11
+    three = laid_out(architecture("f" * 10, draft_layers=3), Settings(draft_layers=1))
+    assert three.token_bytes() * 10 == plain.token_bytes() * 13
+    assert laid_out(architecture("f" * 10, draft_layers=3)) == plain
 
 
 patterns = st.text("fs", min_size=1, max_size=40) | st.text("fc", min_size=1, max_size=20)

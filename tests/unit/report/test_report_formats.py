@@ -67,6 +67,8 @@ class TestJson:
             "end_line": 5,
             "end_column": 4,
             "key": "vllm.chat",
+            "label": None,
+            "details": [],
             "hint": "mend it",
             "fixable": False,
             "also": [],
@@ -199,3 +201,13 @@ class TestSarif:
     @given(st.text(st.characters()), st.text(st.characters()))
     def test_any_text_goes_in(self, text: str, file: str) -> None:
         jsonschema.validate(json.loads(rendered("sarif", [error("a", text, Place(file))])), SARIF)
+
+
+def test_every_form_has_label_and_details() -> None:
+    problem = error("does-not-fit", "too much", Place(OVERLAY, ("port",)), label="12.0 GiB", details=("a  ##", "b  #"))
+    (found,) = json.loads(rendered("json", [problem]))["diagnostics"]
+    assert (found["label"], found["details"]) == ("12.0 GiB", ["a  ##", "b  #"])
+    assert rendered("github", [problem]).endswith("::too much%0Ahere: 12.0 GiB%0Aa  ##%0Ab  #\n")
+    (result,) = json.loads(rendered("sarif", [problem]))["runs"][0]["results"]
+    assert result["message"]["text"] == "too much\na  ##\nb  #"
+    assert result["locations"][0]["message"]["text"] == "12.0 GiB"

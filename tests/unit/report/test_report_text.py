@@ -51,6 +51,14 @@ def test_a_second_place_in_another_file(snapshot: SnapshotAssertion) -> None:
     assert shown(problem) == snapshot
 
 
+def test_a_label_and_details_stand_below_the_place(snapshot: SnapshotAssertion) -> None:
+    label = Label(Place(PROFILE, ("serving", "ports")), "the profile's ports")
+    details = ("weights   6.5 GiB  ####", "KV cache  6.8 GiB  ####  a\x1b[31m")
+    place = Place(OVERLAY, ("port",))
+    problem = error("does-not-fit", "too much", place, also=[label], hint="less", label="12.0 GiB", details=details)
+    assert shown(problem) == snapshot
+
+
 def test_line_numbers_of_different_length_share_a_gutter(snapshot: SnapshotAssertion) -> None:
     labels = [
         Label(Place(BASE, ("vllm", "enforce-eager"), "key"), "set here"),

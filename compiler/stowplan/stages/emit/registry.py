@@ -9,6 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stowplan.fit import remembered
+from stowplan.fit.document import document
+from stowplan.fit.estimate import Estimate
+from stowplan.fit.subject import Drafts, drafts
 from stowplan.nouns.artifact import Artifact
 from stowplan.nouns.entry import ChatTemplate, Entry
 from stowplan.nouns.facts import CAPABILITIES, Facts, ModelSource
@@ -19,6 +23,7 @@ from stowplan.words.names import fold
 
 REGISTRY = "model_registry.json"
 INDEX = "names.idx"
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,20 @@ class _Row:
 def artifacts(profile: Profile, entries: tuple[Entry, ...]) -> Iterator[Artifact]:
     """The registry, lines sorted by name, and its index."""
     ordered = sorted(entries, key=lambda entry: entry.name)
-    lines = [json_line(_row(profile, entry), first="name") for entry in ordered]
+    known: list[Drafts] = []
+
+    def others() -> Drafts:
+        if not known:
+            known.append(drafts(entry.subject for entry in entries))
+        return known[0]
+
+    fits = [remembered.of(entry.subject, others) for entry in ordered]
+    lines = [json_line(_row(profile, *pair), first="name") for pair in zip(ordered, fits, strict=True)]
     yield Artifact(REGISTRY, json_array(lines))
     yield Artifact(INDEX, _index(_placed(ordered, lines)))
 
 
-def _row(profile: Profile, entry: Entry) -> dict[str, Any]:
+def _row(profile: Profile, entry: Entry, fit: Estimate | None) -> dict[str, Any]:
     facts, launch = entry.subject.facts, entry.launch
     row: dict[str, Any] = {
         "name": entry.name,
@@ -61,6 +74,10 @@ def _row(profile: Profile, entry: Entry) -> dict[str, Any]:
         "metadata": _metadata(profile, entry),
         **_known(facts),
     }
+    if fit is not None:
+        row["metadata"]["fit"] = document(fit)
+        if fit.granted and not fit.missing:
+            row["vram_estimate_mb"] = -(-fit.needed.likely // _MIB)
     return row
 
 
@@ -71,7 +88,7 @@ def _started(launch: Launch) -> dict[str, Any]:
 
 
 def _metadata(profile: Profile, entry: Entry) -> dict[str, Any]:
-    about = {"registry_layer": "merged", "profile": profile.name, "model": entry.subject.model}
+    about: dict[str, Any] = {"registry_layer": "merged", "profile": profile.name, "model": entry.subject.model}
     about["serving_mode"] = "one-at-a-time" if profile.one_at_a_time else "together"
     if profile.gpu is not None:
         about["gpu"] = profile.gpu.name
