@@ -5,7 +5,7 @@
 Everything up to the build is pure: the same sources give the same bytes on any machine.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,19 +63,16 @@ def compile_sources(
     unread: Sequence[Diagnostic] = (),
     *,
     strict: bool = False,
-    allow_nearest: bool = False,
-    allow_unfit: bool = False,
+    allowed: Collection[str] = (),
 ) -> Compiled:
     """The way from sources to a build, in its order.
 
-    `unread` are the problems of reading the sources; `strict` takes warnings for errors; `allow_nearest`
-    lets an engine version be checked against another's flag table, `allow_unfit` lets through what does not fit
-    its card.
+    `unread` are the problems of reading the sources; `strict` takes warnings for errors; problems whose ids are
+    `allowed` (`NEAREST`, `UNFIT`) are warnings.
     """
     project, malformed = load(sources, [problem.at.file for problem in unread if problem.at is not None])
     fleet, unmerged = merge(project)
     problems = [*unread, *malformed, *unmerged, *check(project, fleet)]
-    allowed = (*(NEAREST if allow_nearest else ()), *(UNFIT if allow_unfit else ()))
     found = _settled(problems, strict=strict, allowed=allowed)
     if has_errors(found):
         return Compiled(sources, project, fleet, found)
@@ -83,11 +80,9 @@ def compile_sources(
     return Compiled(sources, project, fleet, found, entries, _build(sources, fleet, entries))
 
 
-def compile_tree(
-    project: Path, *, strict: bool = False, allow_nearest: bool = False, allow_unfit: bool = False
-) -> Compiled:
+def compile_tree(project: Path, *, strict: bool = False, allowed: Collection[str] = ()) -> Compiled:
     """The working tree, compiled in memory."""
-    return compile_sources(*disk.read(project), strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
+    return compile_sources(*disk.read(project), strict=strict, allowed=allowed)
 
 
 def compile_revision(project: Path, revision: str) -> Compiled:
@@ -99,8 +94,7 @@ def publish_tree(
     project: Path,
     *,
     strict: bool,
-    allow_nearest: bool = False,
-    allow_unfit: bool = False,
+    allowed: Collection[str] = (),
     lock_timeout: float | None,
     waiting: Callable[[str], None],
 ) -> Published:
@@ -110,7 +104,7 @@ def publish_tree(
     """
     build = project / BUILD
     with locked(build, timeout=lock_timeout, waiting=waiting):
-        compiled = compile_tree(project, strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
+        compiled = compile_tree(project, strict=strict, allowed=allowed)
         if compiled.build is None:
             return Published(compiled)
         changes = changes_from(build, compiled)
@@ -135,7 +129,7 @@ def compiled_rows(compiled: Compiled) -> Rows:
     )
 
 
-def _settled(found: Sequence[Diagnostic], *, strict: bool, allowed: Sequence[str]) -> tuple[Diagnostic, ...]:
+def _settled(found: Sequence[Diagnostic], *, strict: bool, allowed: Collection[str]) -> tuple[Diagnostic, ...]:
     """Each problem once; what is `allowed` as a warning; under `strict`, warnings as errors."""
     once = [replace(d, severity=Severity.WARNING) if d.id in allowed else d for d in dict.fromkeys(found)]
     if not strict:

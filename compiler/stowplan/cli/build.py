@@ -26,7 +26,7 @@ from stowplan.cli.workspace import (
     format_option,
     pass_workspace,
 )
-from stowplan.pipeline import Compiled, Published, compile_tree, publish_tree
+from stowplan.pipeline import NEAREST, UNFIT, Compiled, Published, compile_tree, publish_tree
 from stowplan.report import summary
 from stowplan.words.diagnostic import Diagnostic, has_errors
 
@@ -72,20 +72,11 @@ def compile_command(
     stowplan compile --check         in CI: is what was published what the files say?
     stowplan compile --strict        stubs and other warnings stop it, too
     """
-    project = workspace.project
+    project, allowed = workspace.project, _allowed(allow_nearest, allow_unfit)
     if only_check or no_publish:
-        published = Published(
-            compile_tree(project, strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit)
-        )
+        published = Published(compile_tree(project, strict=strict, allowed=allowed))
     else:
-        published = publish_tree(
-            project,
-            strict=strict,
-            allow_nearest=allow_nearest,
-            allow_unfit=allow_unfit,
-            lock_timeout=lock_timeout,
-            waiting=remark,
-        )
+        published = publish_tree(project, strict=strict, allowed=allowed, lock_timeout=lock_timeout, waiting=remark)
     compiled, outcome = published.compiled, published.outcome
     comparison = compared(compiled, workspace.build) if only_check and compiled.build is not None else None
     if form == "json":
@@ -142,8 +133,8 @@ def check_command(
     stowplan check --fix             write what can only be meant: a flag's right name, a number without quotes
     stowplan check --format github   in CI: annotations in the pull request
     """
-    allowed = {"strict": strict, "allow_nearest": allow_nearest, "allow_unfit": allow_unfit}
-    compiled = compile_tree(workspace.project, **allowed)
+    allowed = _allowed(allow_nearest, allow_unfit)
+    compiled = compile_tree(workspace.project, strict=strict, allowed=allowed)
     meant = scopes(workspace, compiled, subjects, profile) if subjects or profile is not None else None
 
     def concerns(problem: Diagnostic) -> bool:
@@ -152,7 +143,7 @@ def check_command(
     if fix:
         from stowplan.cli.fix import fixed_tree  # only this writes TOML
 
-        mended = fixed_tree(workspace.project, compiled, concerns, **allowed)
+        mended = fixed_tree(workspace.project, compiled, concerns, strict=strict, allowed=allowed)
         for step in (*mended.done, *mended.left):
             (say if form == "text" else remark)(str(step))
         compiled = mended.compiled
@@ -162,6 +153,11 @@ def check_command(
     if form == "text":
         say(f"{looked_at}: {summary(found) if found else 'nothing wrong'}")
     return PROBLEMS if has_errors(found) else OK
+
+
+def _allowed(nearest: bool, unfit: bool) -> tuple[str, ...]:
+    """The problems that the options take for warnings."""
+    return (*(NEAREST if nearest else ()), *(UNFIT if unfit else ()))
 
 
 def _told_of_check(comparison: Comparison, compiled: Compiled, tell: Callable[[str], None]) -> int:

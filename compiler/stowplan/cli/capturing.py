@@ -20,6 +20,7 @@ from stowplan.engines.flags import (
 )
 from stowplan.nouns.flags import FlagTable
 from stowplan.pipeline import compile_tree
+from stowplan.words.durable import replace_file
 
 
 class Became(Enum):
@@ -71,7 +72,7 @@ def written(source: bytes, table: FlagTable, path: Path, *, into_project: bool) 
     is_known = table.version in versions(table.engine)
     if into_project and before is None and is_known and table_source(table.engine, table.version) == source:
         return Became.NEEDLESS, None
-    _replace(path, source)
+    replace_file(path, source)
     if before is None:
         return Became.NEW, flag_table(table.engine, table.version) if into_project else None
     try:
@@ -138,17 +139,3 @@ _PARTS: Mapping[str, Callable[[FlagTable], Mapping[Any, Any]]] = {
     "attention backends": lambda table: table.backends,
     "variables": lambda table: dict.fromkeys(table.variables),
 }
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole: a temporary file beside it, flushed, renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -69,6 +69,18 @@ class Candidate:
     least: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What stands on a card of a profile at once: `sets` of models, of which there are more if it is `cut`."""
+
+    profile: str
+    room: int
+    candidates: Sequence[Candidate]
+    sets: Sequence[Sequence[Resident]]
+    left_out: Mapping[str, str]
+    cut: bool
+
+
 def say_together(compiled: Compiled, profile: Profile, form: str) -> int:
     """The largest sets of models that start and stay on a card of the profile, with what each of them takes."""
     gpu = profile.gpu
@@ -79,10 +91,8 @@ def say_together(compiled: Compiled, profile: Profile, form: str) -> int:
     sets = list(islice(maximal([one.resident for one in candidates], room), MOST_SETS + 1)) if candidates else []
     cut, sets = len(sets) > MOST_SETS, sets[:MOST_SETS]
     sets.sort(key=lambda one: (-len(one), sorted(each.name for each in one)))
-    if form == "json":
-        say(json.dumps(_document(profile.name, room, candidates, sets, left_out, cut), indent=2))
-    else:
-        say("\n".join(_lines(profile.name, room, candidates, sets, left_out, cut)))
+    found = Together(profile.name, room, candidates, sets, left_out, cut)
+    say(json.dumps(_document(found), indent=2) if form == "json" else "\n".join(_lines(found)))
     return OK
 
 
@@ -92,7 +102,7 @@ def _candidates(compiled: Compiled, profile: Profile) -> tuple[list[Candidate], 
     left_out: dict[str, str] = {}
     others = drafts(compiled.fleet.subjects)
     for subject in compiled.fleet.subjects:
-        if subject.profile is not profile and subject.profile.name != profile.name:
+        if subject.profile.name != profile.name:
             continue
         launch = question(subject, others)
         if subject.state is not State.ACTIVE or launch is None:
@@ -111,16 +121,9 @@ def _candidates(compiled: Compiled, profile: Profile) -> tuple[list[Candidate], 
     return found, left_out
 
 
-def _lines(
-    profile: str,
-    room: int,
-    candidates: Sequence[Candidate],
-    sets: Sequence[Sequence[Resident]],
-    left_out: Mapping[str, str],
-    cut: bool,
-) -> Iterator[str]:
-    yield f"{profile}: {gib(room)} GiB of a card, less what is reserved"
-    if candidates:
+def _lines(found: Together) -> Iterator[str]:
+    yield f"{found.profile}: {gib(found.room)} GiB of a card, less what is reserved"
+    if found.candidates:
         head = ["model", "utilization", "needs free", "holds", "least utilization"]
         rows = [
             [
@@ -130,30 +133,23 @@ def _lines(
                 f"{gib(one.resident.takes)} GiB",
                 "-" if one.least is None else f"{one.least:.2f}",
             ]
-            for one in candidates
+            for one in found.candidates
         ]
         yield from (f"  {line}" for line in aligned([head, *rows]))
         yield "these stand on it at once, and none can be added; start them in this order:"
-    for one in sets:
+    for one in found.sets:
         total = sum(each.takes for each in one)
         yield f"  {', '.join(each.name for each in one)}: {gib(total)} GiB"
-    if cut:
+    if found.cut:
         yield f"  and more: only {MOST_SETS} sets are listed"
-    for model, why in sorted(left_out.items()):
+    for model, why in sorted(found.left_out.items()):
         yield f"left out: {model}: {why}"
 
 
-def _document(
-    profile: str,
-    room: int,
-    candidates: Sequence[Candidate],
-    sets: Sequence[Sequence[Resident]],
-    left_out: Mapping[str, str],
-    cut: bool,
-) -> dict[str, Any]:
+def _document(found: Together) -> dict[str, Any]:
     return {
-        "profile": profile,
-        "room": room,
+        "profile": found.profile,
+        "room": found.room,
         "models": [
             {
                 "model": one.resident.name,
@@ -162,9 +158,9 @@ def _document(
                 "holds": one.resident.takes,
                 "least_utilization": one.least,
             }
-            for one in candidates
+            for one in found.candidates
         ],
-        "sets": [[each.name for each in one] for one in sets],
-        "complete": not cut,
-        "left_out": dict(sorted(left_out.items())),
+        "sets": [[each.name for each in one] for one in found.sets],
+        "complete": not found.cut,
+        "left_out": dict(sorted(found.left_out.items())),
     }

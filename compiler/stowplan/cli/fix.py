@@ -1,8 +1,7 @@
 """The work behind `check --fix`: what can be put right without a decision, applied to the files."""
 
-import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from stowplan.nouns.profile import Engine
 from stowplan.pipeline import Compiled, compile_sources
 from stowplan.report.locate import Locator
 from stowplan.words.diagnostic import Diagnostic, Fix
+from stowplan.words.durable import replace_file
 from stowplan.words.keypath import format_keypath
 from stowplan.words.layered import Origin
 
@@ -66,8 +66,7 @@ def fixed_tree(
     concerns: Callable[[Diagnostic], bool] = lambda _: True,
     *,
     strict: bool = False,
-    allow_nearest: bool = False,
-    allow_unfit: bool = False,
+    allowed: Collection[str] = (),
 ) -> Fixed:
     """`compiled`, the working tree, with the fixes of those of its problems that `concerns` lets through.
 
@@ -75,9 +74,7 @@ def fixed_tree(
     """
 
     def compile_again(sources: Sources) -> Compiled:
-        return compile_sources(
-            sources, _unread(compiled), strict=strict, allow_nearest=allow_nearest, allow_unfit=allow_unfit
-        )
+        return compile_sources(sources, _unread(compiled), strict=strict, allowed=allowed)
 
     found = fixed(compiled, compile_again, concerns)
     write(project, compiled.sources, found.compiled.sources)
@@ -173,7 +170,7 @@ def write(project: Path, before: Mapping[str, bytes], after: Mapping[str, bytes]
         if path.is_symlink() or not path.is_file() or path.read_bytes() != before.get(file):
             raise ChangedMeanwhileError(file)
     for path, content in changed.items():
-        _replace(path, content)
+        replace_file(path, content, mode=path.stat().st_mode & 0o7777)
 
 
 def in_words(fix: Fix, sources: Mapping[str, bytes]) -> str:
@@ -202,22 +199,3 @@ def value_in_words(value: object) -> str:
 def _unread(compiled: Compiled) -> Sequence[Diagnostic]:
     """The problems of reading the files, which compiling them again would not find."""
     return [d for d in compiled.diagnostics if d.id == "unreadable-file" and d.at and d.at.file not in compiled.sources]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Durable and whole: a temporary file of the same mode beside it, flushed, renamed over it, the folder flushed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

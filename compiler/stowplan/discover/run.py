@@ -15,6 +15,7 @@ from stowplan.discover.scan import Start, model_folders, starts
 from stowplan.nouns.facts import Facts, Location
 from stowplan.nouns.facts import write as sealed
 from stowplan.words.diagnostic import Diagnostic, Place, error, has_errors, note, warning
+from stowplan.words.durable import replace_file
 
 What = Literal["new", "changed", "moved", "unchanged"]
 MODELS, FACTS_FILE = "models.d", "discovered.json"
@@ -115,7 +116,7 @@ def write(project: Path, discovery: Discovery) -> None:
     """Write what changed: facts whole or not at all, stubs only where no file is. Raises OSError."""
     for model in discovery.models:
         if model.what != "unchanged":
-            _replace(project / model.file, model.content)
+            replace_file(project / model.file, model.content)
     for stub in discovery.stubs:
         path = project / stub.file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,22 +187,3 @@ def _absence(name: str, location: Location) -> Diagnostic:
     where = f"{location.root}:{location.path}"
     message = f"`{name}` is not on this machine: nothing at {where}; its facts stay"
     return note("weights-absent", message, place)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Durable and whole: a temporary file beside it, flushed, renamed over it, the folder flushed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -89,11 +89,16 @@ def version_key(version: str) -> tuple[int, ...]:
 
 def decoded(source: bytes) -> FlagTable:
     """The table that one of Stowplan's own files holds. Raises `TableUnreadableError`."""
+    return _read(source)[1]
+
+
+def _read(source: bytes) -> tuple[dict[str, Any], FlagTable]:
+    """The document, and the table that it is."""
     try:
         document = json.loads(source, parse_constant=_refuse)
         if document["format"] != FORMAT:
             raise TableUnreadableError(f"its format is {document['format']}; this Stowplan reads {FORMAT}")
-        return _table(document)
+        return document, _table(document)
     except TableUnreadableError:
         raise
     except KeyError as problem:
@@ -104,9 +109,8 @@ def decoded(source: bytes) -> FlagTable:
 
 def examined(source: bytes) -> FlagTable:
     """The table that any file holds, each part of it looked at now. Raises `TableUnreadableError`."""
-    table = decoded(source)
+    document, table = _read(source)
     try:
-        document = json.loads(source)
         wrong = misshapen(document)
         canonical_json(document)  # its words get into schemas
     except (RecursionError, ValueError) as problem:

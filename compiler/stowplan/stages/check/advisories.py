@@ -16,6 +16,7 @@ from stowplan.engines.flags import version_key, versions
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Engine, Profile
 from stowplan.nouns.project import Subject
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Label, Place, warning
 from stowplan.words.layered import Leaf, Tree, leaves
 
@@ -112,7 +113,7 @@ def _problem(
     ids = tuple(one.id for one in found)
     has, told, way_out = _words(engine.kind, engine.version.value, ids)
     hint = f'{way_out}; to accept one, add "{WORD}{ids[0]}" to `allow` in {profile.file}'
-    return warning("engine-advisory", f"{has}{whom}: {told}", _place(engine.version), also=also, hint=hint)
+    return warning("engine-advisory", f"{has}{whom}: {told}", place_of(engine.version), also=also, hint=hint)
 
 
 @cache
@@ -229,7 +230,7 @@ def _labels(found: Sequence[Advisory], reasons: _Reasons) -> list[Label]:
     for one in found:
         for _, leaf in reasons[one.id]:
             if leaf is not None:
-                at.setdefault(_place(leaf), []).append(one.id)
+                at.setdefault(place_of(leaf), []).append(one.id)
     return [Label(place, f"makes {_listed(ids)} matter") for place, ids in list(at.items())[:_SHOWN]]
 
 
@@ -257,7 +258,3 @@ def _listed(ids: Sequence[str]) -> str:
 def _target(kind: str, fixed: str) -> str:
     """The first version from `fixed` on that has a flag table, else `fixed` itself."""
     return next((known for known in versions(kind) if version_key(known) >= version_key(fixed)), fixed)
-
-
-def _place(leaf: Leaf) -> Place:
-    return Place(leaf.origin.file, leaf.origin.key)

@@ -7,7 +7,8 @@ it lets through what `hf-overrides` changes, and VLLM_ALLOW_LONG_MAX_MODEL_LEN=1
 from collections.abc import Iterator
 
 from stowplan.nouns.project import Subject
-from stowplan.words.diagnostic import Diagnostic, Label, Place, error
+from stowplan.stages.check.places import place_of
+from stowplan.words.diagnostic import Diagnostic, Label, error
 from stowplan.words.layered import Layer
 
 
@@ -26,11 +27,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     also = []
     if known is not None:
         said = "corrected" if known.layer is Layer.CORRECTED else f"from {facts.context.evidence}"
-        also = [Label(Place(known.origin.file, known.origin.key), said)]
+        also = [Label(place_of(known), said)]
     yield error(
         "context-too-long",
         f"`max-model-len` asks for {asked.value} tokens; the model takes {longest}",
-        Place(asked.origin.file, asked.origin.key),
+        place_of(asked),
         also=also,
         hint=f"at most {longest}; to stretch it, set rope scaling under [vllm.hf-overrides], or "
         'VLLM_ALLOW_LONG_MAX_MODEL_LEN = "1" under [env]',

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES
 from stowplan.nouns.profile import HOST, is_host
 from stowplan.nouns.project import Subject
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Place, error
-from stowplan.words.layered import Layer, Leaf, find, leaves
+from stowplan.words.layered import Layer, find, leaves
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -31,7 +32,7 @@ def _external(subject: Subject) -> Iterator[Diagnostic]:
         hint = 'add [external] with `backend = "ollama"` (what it is) and `model = "..."` (what it serves)'
         message = f"`{subject.name}` is external, but no [external] says where and what it is"
         chosen = subject.leaf("engine")
-        yield error("missing-key", message, _place(chosen) if chosen else Place(subject.file), hint=hint)
+        yield error("missing-key", message, place_of(chosen) if chosen else Place(subject.file), hint=hint)
     for kind in FLAG_TABLES:
         for path, leaf in leaves(subject.table(kind)):
             if leaf.layer is not Layer.PROFILE:
@@ -39,10 +40,10 @@ def _external(subject: Subject) -> Iterator[Diagnostic]:
                 place = Place(leaf.origin.file, leaf.origin.key, "key")
                 yield error("misplaced-key", message, place, hint="remove it, or name an engine of the profile")
     if (host := subject.leaf("external", "host")) is not None and not is_host(host.value):
-        yield error("bad-value", f'`external.host` is "{host.value}"; wanted is {HOST}', _place(host))
+        yield error("bad-value", f'`external.host` is "{host.value}"; wanted is {HOST}', place_of(host))
     if (backend := subject.leaf("external", "backend")) is not None and not _WORD.fullmatch(backend.value):
         message = f'`backend` is "{backend.value}"; wanted is one lower-case word, as "ollama"'
-        yield error("bad-value", message, _place(backend))
+        yield error("bad-value", message, place_of(backend))
 
 
 def _no_engine(subject: Subject) -> Iterator[Diagnostic]:
@@ -62,8 +63,4 @@ def _no_engine(subject: Subject) -> Iterator[Diagnostic]:
         return
     known = ", ".join([*labels, EXTERNAL])
     message = f"profile `{profile.name}` has no engine `{leaf.value}`"
-    yield error("unknown-engine", message, _place(leaf), hint=f"known: {known}")
-
-
-def _place(leaf: Leaf) -> Place:
-    return Place(leaf.origin.file, leaf.origin.key)
+    yield error("unknown-engine", message, place_of(leaf), hint=f"known: {known}")

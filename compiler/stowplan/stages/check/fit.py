@@ -14,6 +14,7 @@ from stowplan.fit.constants import constants
 from stowplan.fit.estimate import DOES_NOT_FIT, TIGHT, Estimate
 from stowplan.fit.subject import Drafts, Question, drafts, question
 from stowplan.nouns.project import Subject
+from stowplan.stages.check.places import place_of
 from stowplan.stages.check.ways_to_fit import ways, ways_to_start
 from stowplan.words.diagnostic import Diagnostic, Label, Place, Severity, error
 
@@ -79,31 +80,31 @@ def granting(subject: Subject, asked: Question, found: Estimate) -> tuple[Place,
     memory = (gpu.memory if gpu else None) or 0
     fixed, leaf = asked.settings.kv_cache_memory_bytes, subject.leaf(asked.kind, CACHE)
     if leaf is not None and fixed is not None:
-        return Place(leaf.origin.file, leaf.origin.key), f"the KV cache: {gib(fixed)} GiB"
+        return place_of(leaf), f"the KV cache: {gib(fixed)} GiB"
     leaf = subject.leaf(asked.kind, UTILIZATION)
     if leaf is not None and asked.settings.gpu_memory_utilization is not None:
         text = f"{memory / MIB:g} MiB x {leaf.value:g} = {gib(found.granted)} GiB"
-        return Place(leaf.origin.file, leaf.origin.key), text
+        return place_of(leaf), text
     leaf = subject.profile.leaf("gpu", "memory")
     if leaf is None or not memory:
         return Place(subject.file), None
     text = f"{memory / MIB:g} MiB x {found.granted / memory:.2g}, the default = {gib(found.granted)} GiB"
-    return Place(leaf.origin.file, leaf.origin.key), text
+    return place_of(leaf), text
 
 
 def _context(subject: Subject, asked: Question, found: Estimate) -> list[Label]:
     """Where the context comes from, which the KV cache must hold once."""
     leaf = subject.leaf(asked.kind, CONTEXT)
     if leaf is not None and asked.settings.max_model_len is not None:
-        return [Label(Place(leaf.origin.file, leaf.origin.key), "one sequence of them must have room")]
+        return [Label(place_of(leaf), "one sequence of them must have room")]
     known = subject.fact("context", "tokens") or subject.fact("architecture", "max_positions")
     if known is None:
         return [Label(Place(subject.file), "this launch")]
     text = f"`{CONTEXT}` is not set, so the model's own {found.tokens} counts"
-    return [Label(Place(known.origin.file, known.origin.key), text)]
+    return [Label(place_of(known), text)]
 
 
 def _reserved(subject: Subject) -> list[Label]:
     leaf = subject.profile.leaf("gpu", "reserved")
     launch = Label(Place(subject.file), "this launch")
-    return [launch] if leaf is None else [Label(Place(leaf.origin.file, leaf.origin.key), "not vLLM's"), launch]
+    return [launch] if leaf is None else [Label(place_of(leaf), "not vLLM's"), launch]

@@ -11,9 +11,10 @@ from stowplan.engines.successors import successor
 from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
+from stowplan.stages.check.places import is_of_profile, place_of
 from stowplan.stages.check.unknown import unknown
 from stowplan.words.diagnostic import Diagnostic, Fix, Label, Place, error, warning
-from stowplan.words.layered import Layer, Leaf, Tree, find, leaves, plain
+from stowplan.words.layered import Leaf, Tree, find, plain
 from stowplan.words.shown import shown
 
 _SCALARS = frozenset((bool, int, float, str))
@@ -45,7 +46,7 @@ def checker() -> Callable[[Subject], Iterator[Diagnostic]]:
                     continue
             if name in twice:
                 yield _duplicate(name, twice[name], flags, table)
-            elif not _is_of_profile(node):
+            elif not is_of_profile(node):
                 found = list(_flag(name, node, table))
                 yield from found
                 if memo is not None and not found:
@@ -71,14 +72,8 @@ def check_defaults(profile: Profile) -> Iterator[Diagnostic]:
                     yield problem
 
 
-def _is_of_profile(node: Leaf | Tree) -> bool:
-    if isinstance(node, Leaf):
-        return node.layer is Layer.PROFILE
-    return all(leaf.layer is Layer.PROFILE for _, leaf in leaves(node))
-
-
 def _flag(name: str, node: Leaf | Tree, table: FlagTable) -> Iterator[Diagnostic]:
-    at = _place(node)
+    at = place_of(node)
     key = Place(at.file, at.key, "key")
     canonical = table.canonical(name)
     if canonical is not None and canonical in RESERVED:
@@ -131,17 +126,8 @@ def _twice(flags: Tree, table: FlagTable) -> dict[str, str]:
 
 
 def _duplicate(name: str, other: str, flags: Tree, table: FlagTable) -> Diagnostic:
-    here, there = _place(flags[name]), _place(flags[other])
+    here, there = place_of(flags[name]), place_of(flags[other])
     label = Label(Place(there.file, there.key, "key"), "the same flag")
     hint = f"keep one, spelled `{table.canonical(name)}`"
     message = f"`{name}` and `{other}` are one flag"
     return error("duplicate-flag", message, Place(here.file, here.key, "key"), also=[label], hint=hint)
-
-
-def _place(node: Leaf | Tree) -> Place:
-    """Where a flag was written; for a table, where its topmost leaf's flag key stands."""
-    if isinstance(node, Leaf):
-        return Place(node.origin.file, node.origin.key)
-    leaf = max((leaf for _, leaf in leaves(node)), key=lambda leaf: leaf.layer)
-    depth = 3 if leaf.layer is Layer.PROFILE else 2
-    return Place(leaf.origin.file, leaf.origin.key[:depth])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Fleet, Model, Project, State, Subject
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
 from stowplan.words.names import fold
 
@@ -57,7 +58,7 @@ def _served_names(subjects: list[Subject], taken: Taken) -> Iterator[Diagnostic]
         leaf = subject.leaf("served-name")
         if leaf is None or subject.is_external:
             continue
-        place = Place(leaf.origin.file, leaf.origin.key)
+        place = place_of(leaf)
         other = taken.setdefault(fold(leaf.value), (subject.model, place, leaf.value))
         if other[0] != subject.model:
             yield _taken(leaf.value, place, other)
@@ -104,7 +105,7 @@ def _ports(profile: Profile, subjects: list[Subject]) -> Iterator[Diagnostic]:
                 message = f"`{subject.name}` needs a `port` of its own: {why}"
                 yield error("port-missing", message, Place(subject.file), hint="add `port = ...` at the top of it")
             continue
-        place = Place(leaf.origin.file, leaf.origin.key)
+        place = place_of(leaf)
         port = leaf.value
         if subject.is_external:
             if not 1 <= port <= 65535:
@@ -112,12 +113,12 @@ def _ports(profile: Profile, subjects: list[Subject]) -> Iterator[Diagnostic]:
             continue
         if profile.ports is not None and not profile.ports[0] <= port <= profile.ports[1]:
             ports = profile.leaf("serving", "ports")
-            also = [Label(Place(ports.origin.file, ports.origin.key), "the profile's ports")] if ports else []
+            also = [Label(place_of(ports), "the profile's ports")] if ports else []
             message = f"port {port} lies outside {profile.ports[0]}-{profile.ports[1]}"
             yield error("port-outside-range", message, place, also=also)
         other = taken.setdefault(port, subject)
         if other is not subject and not profile.one_at_a_time:
             first = other.leaf("port")
-            also = [Label(Place(first.origin.file, first.origin.key), f"`{other.model}` has it")] if first else []
+            also = [Label(place_of(first), f"`{other.model}` has it")] if first else []
             message = f"port {port} is taken by `{other.model}`, and both run together"
             yield error("port-taken", message, place, also=also, hint="give one of them another port")

@@ -10,6 +10,7 @@ from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
 from stowplan.nouns.roots import is_inside, split
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Place, error, warning
 from stowplan.words.keypath import KeyPath, format_keypath
 from stowplan.words.layered import Leaf, leaves
@@ -34,7 +35,7 @@ def _remote_code(subject: Subject) -> Iterator[Diagnostic]:
         return
     message = f"`{subject.name}` runs code from the model's folder, which its profile does not allow"
     hint = f'read that code, then add "{word}" to `allow` in {subject.profile.file}'
-    yield error("remote-code", message, _place(leaf), hint=hint)
+    yield error("remote-code", message, place_of(leaf), hint=hint)
 
 
 def _open_bind(subject: Subject) -> Iterator[Diagnostic]:
@@ -45,7 +46,7 @@ def _open_bind(subject: Subject) -> Iterator[Diagnostic]:
         return  # the launch script refuses to start without it
     message = f'servers listen on "{leaf.value}", beyond this machine, and ask for no key'
     hint = f'bind 127.0.0.1, or list "{KEY_VARIABLE}" under `pass-env`, or add "open-bind" to `allow`'
-    yield error("open-bind", message, _place(leaf), hint=hint)
+    yield error("open-bind", message, place_of(leaf), hint=hint)
 
 
 def _variables(subject: Subject) -> Iterator[Diagnostic]:
@@ -65,7 +66,7 @@ def _variables(subject: Subject) -> Iterator[Diagnostic]:
 def _paths(subject: Subject) -> Iterator[Diagnostic]:
     roots = subject.profile.roots
     if subject.facts is not None and not subject.is_external:
-        location = subject.facts.location
+        location, known = subject.facts.location, subject.fact("location", "path")
         if location.root not in roots:
             message = f"profile `{subject.profile.name}` has no root `{location.root}`, where weights of its models lie"
             hint = f'add `{location.root} = "/..."` under [roots]'
@@ -73,8 +74,8 @@ def _paths(subject: Subject) -> Iterator[Diagnostic]:
         if not _is_plain_path(location.path):
             message = f"the facts name a folder that cannot be the model's: {location.path[:80]!r}"
             hint = "run `stowplan discover` to make the file anew"
-            yield error("unsafe-path", message, _place(subject.fact("location", "path")), hint=hint)
-        yield from _inner_paths(subject.facts, subject.fact("location", "path"))
+            yield error("unsafe-path", message, None if known is None else place_of(known), hint=hint)
+        yield from _inner_paths(subject.facts, known)
     for path, leaf in leaves(subject.settings):
         for text in _strings(leaf.value):
             yield from _rooted(text, path, leaf, subject.profile)
@@ -103,10 +104,10 @@ def _rooted(text: str, path: KeyPath, leaf: Leaf, profile: Profile) -> Iterator[
     if root in profile.roots:
         if not is_inside(below):
             message = f'`{format_keypath(path)}` is "{text}", which leaves the root `{root}`'
-            yield error("unsafe-path", message, _place(leaf), hint="name a path below the root, without `..`")
+            yield error("unsafe-path", message, place_of(leaf), hint="name a path below the root, without `..`")
     elif close := difflib.get_close_matches(root, profile.roots, n=1, cutoff=0.75):
         message = f"profile `{profile.name}` has no root `{root}`, so the text is taken as it stands"
-        yield warning("unknown-root", message, _place(leaf), hint=f"did you mean `{close[0]}:{below}`?")
+        yield warning("unknown-root", message, place_of(leaf), hint=f"did you mean `{close[0]}:{below}`?")
 
 
 def _names(subject: Subject) -> Iterator[Diagnostic]:
@@ -134,7 +135,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _strings(item)
-
-
-def _place(leaf: Leaf | None) -> Place | None:
-    return None if leaf is None else Place(leaf.origin.file, leaf.origin.key)

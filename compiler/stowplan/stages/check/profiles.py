@@ -9,9 +9,10 @@ from stowplan.engines.flags import kinds, version_key
 from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.profile import HOST, Engine, Profile, is_host, parse_capability, parse_ports, parse_size
 from stowplan.nouns.roots import split
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Place, error, warning
 from stowplan.words.keypath import format_keypath
-from stowplan.words.layered import Leaf, find, leaves
+from stowplan.words.layered import find, leaves
 from stowplan.words.version import STOWPLAN, satisfies
 
 _READABLE = {
@@ -29,7 +30,7 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
         leaf = profile.leaf(*path)
         if leaf is not None and parse(leaf.value) is None:
             message = f'`{format_keypath(path)}` is "{leaf.value}"; wanted is {wanted}'
-            yield error("bad-value", message, _place(leaf))
+            yield error("bad-value", message, place_of(leaf))
     for key in ("bind", "ports"):
         if profile.engines and profile.leaf("serving", key) is None:
             message = f"profile `{profile.name}` does not say `serving.{key}`"
@@ -39,7 +40,7 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
     for key in ("bind", "connect"):
         leaf = profile.leaf("serving", key)
         if leaf is not None and not is_host(leaf.value):
-            yield error("bad-value", f'`serving.{key}` is "{leaf.value}"; wanted is {HOST}', _place(leaf))
+            yield error("bad-value", f'`serving.{key}` is "{leaf.value}"; wanted is {HOST}', place_of(leaf))
     for name, root in profile.roots.items():
         leaf = profile.leaf("roots", name)
         if leaf is not None and split(f"{name}:path") is None:
@@ -49,7 +50,7 @@ def check(profile: Profile) -> Iterator[Diagnostic]:
         if leaf is not None and (not root.startswith("/") or ".." in PurePosixPath(root).parts):
             message = f'root `{name}` is "{root}"; a root is an absolute folder without `..`'
             hint = "another machine's folders belong in a profile of its own that says `extends`"
-            yield error("unsafe-path", message, _place(leaf), hint=hint)
+            yield error("unsafe-path", message, place_of(leaf), hint=hint)
     yield from _pass_env(profile)
     yield from _engines(profile)
 
@@ -88,7 +89,7 @@ def _engines(profile: Profile) -> Iterator[Diagnostic]:
             yield _unverified(engine, engine.table.version)
         if not re.fullmatch(r"/[^\0=]*", engine.executable.value) or engine.executable.value.endswith("/"):
             message = f'`executable` is "{engine.executable.value}"; wanted is a program\'s absolute path, without `=`'
-            yield error("unsafe-path", message, _place(engine.executable))
+            yield error("unsafe-path", message, place_of(engine.executable))
 
 
 def _unverified(engine: Engine, known: str) -> Diagnostic:
@@ -96,14 +97,14 @@ def _unverified(engine: Engine, known: str) -> Diagnostic:
     pinned = engine.version.value
     if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9A-Za-z]{1,9}){1,5}", pinned):
         message = f'`version` is "{pinned if len(pinned) <= 40 else pinned[:37] + "..."}"; wanted is one as "{known}"'
-        return error("bad-value", message, _place(engine.version))
+        return error("bad-value", message, place_of(engine.version))
     message = f"there is no flag table for {engine.kind} {pinned}"
     hint = f"`stowplan engine capture {engine.kind} {quote(pinned)}` makes it"
     if version_key(pinned)[:2] == version_key(known)[:2]:
         message += f"; flags are checked against {known}"
-        return warning("engine-version-near", message, _place(engine.version), hint=hint)
+        return warning("engine-version-near", message, place_of(engine.version), hint=hint)
     hint += f"; with `--allow-nearest` flags are checked against {known}, and the build says so"
-    return error("engine-version-unknown", message, _place(engine.version), hint=hint)
+    return error("engine-version-unknown", message, place_of(engine.version), hint=hint)
 
 
 def _requires(profile: Profile) -> Iterator[Diagnostic]:
@@ -112,11 +113,7 @@ def _requires(profile: Profile) -> Iterator[Diagnostic]:
         return
     verdict = satisfies(STOWPLAN, leaf.value)
     if verdict is None:
-        yield error("bad-value", f'`requires-stowplan` is "{leaf.value}"; wanted is one as ">=0.4"', _place(leaf))
+        yield error("bad-value", f'`requires-stowplan` is "{leaf.value}"; wanted is one as ">=0.4"', place_of(leaf))
     elif not verdict:
         message = f"profile `{profile.name}` requires Stowplan {leaf.value}; this is {STOWPLAN}"
-        yield error("requires-newer-stowplan", message, _place(leaf), hint="install the version it asks for")
-
-
-def _place(leaf: Leaf) -> Place:
-    return Place(leaf.origin.file, leaf.origin.key)
+        yield error("requires-newer-stowplan", message, place_of(leaf), hint="install the version it asks for")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from stowplan.nouns.facts import CAPABILITIES
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Subject
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
 from stowplan.words.layered import Leaf, find
 
@@ -21,9 +22,9 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             continue
         has = ", ".join(sorted(subject.facts.capabilities)) or "nothing"
         message = f"`{subject.name}` takes the role `{role}`, which needs {' and '.join(missing)}; its facts show {has}"
-        label = Label(Place(needs.origin.file, needs.origin.key), "what the role needs")
+        label = Label(place_of(needs), "what the role needs")
         hint = f'take the role away; if the facts are wrong: `{missing[0]} = "..."` under [correct.capabilities]'
-        yield error("role-not-met", message, Place(leaf.origin.file, leaf.origin.key), also=[label], hint=hint)
+        yield error("role-not-met", message, place_of(leaf), also=[label], hint=hint)
 
 
 def check_needs(profile: Profile) -> Iterator[Diagnostic]:

@@ -16,6 +16,7 @@ from stowplan.fit.together import Resident, order, resident
 from stowplan.nouns.profile import Gpu, Profile
 from stowplan.nouns.project import Fleet, State, Subject
 from stowplan.stages.check.fit import granting
+from stowplan.stages.check.places import place_of
 from stowplan.stages.check.ways_to_fit import UTILIZATION, least
 from stowplan.words.diagnostic import Diagnostic, Label, Place, Severity, error
 
@@ -90,7 +91,7 @@ def _told(profile: Profile, gpu: Gpu, card: int, tenants: Sequence[_Tenant], *, 
     if gpu.reserved:
         drawn.append(Bar("reserved", Span.exact(gpu.reserved)))
     mode = profile.leaf("serving", "mode")
-    at = Place(profile.file) if mode is None else Place(mode.origin.file, mode.origin.key)
+    at = Place(profile.file) if mode is None else place_of(mode)
     also = list(dict.fromkeys(Label(tenant.at, "granted here") for tenant in tenants))
     help_ = _help(gpu, tenants)
     label = "all of them at once"

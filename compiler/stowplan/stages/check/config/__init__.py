@@ -28,7 +28,8 @@ from stowplan.stages.check.config import (
     variables,
 )
 from stowplan.stages.check.config.memory import NUMBERS, Memory, Room
-from stowplan.stages.check.config.view import View, is_of_profile
+from stowplan.stages.check.config.view import View
+from stowplan.stages.check.places import is_of_profile
 from stowplan.words.diagnostic import Diagnostic
 from stowplan.words.layered import Leaf, Tree, find
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from stowplan.engines.values import elsewhere
 from stowplan.stages.check.config.values import is_opened
 from stowplan.stages.check.config.view import View
-from stowplan.words.diagnostic import Diagnostic, Label, Place, error, warning
+from stowplan.stages.check.places import place_of
+from stowplan.words.diagnostic import Diagnostic, Label, error, warning
 
 IMPL = "model-impl"
 OWN = "vllm"
@@ -39,7 +40,7 @@ def check(view: View) -> Iterator[Diagnostic]:
     engine = view.subject.engine
     also = []
     if engine is not None:
-        also = [Label(Place(engine.version.origin.file, engine.version.origin.key), "the version that is pinned")]
+        also = [Label(place_of(engine.version), "the version that is pinned")]
     slower = "it may run through the Transformers backend, or not at all"
     yield warning("architecture-unknown", message, at, also=also, hint=f"{hint}; {slower}" if hint else slower)
 

@@ -11,6 +11,7 @@ from stowplan.engines.values import elsewhere
 from stowplan.stages.check.config.knowledge import holds
 from stowplan.stages.check.config.values import is_opened
 from stowplan.stages.check.config.view import View
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
 
 ASKED, DTYPE = "quantization", "dtype"
@@ -122,7 +123,7 @@ def _pinned(view: View) -> list[Label]:
     engine = view.subject.engine
     if engine is None:
         return []
-    return [Label(Place(engine.version.origin.file, engine.version.origin.key), "the version that is pinned")]
+    return [Label(place_of(engine.version), "the version that is pinned")]
 
 
 def _dtype(view: View) -> Iterator[Diagnostic]:

@@ -10,8 +10,9 @@ from stowplan.engines.values import Refused, has_limits, refused
 from stowplan.nouns.flags import Flag, FlagTable
 from stowplan.stages.check import heirs
 from stowplan.stages.check.config.knowledge import holds, known
-from stowplan.stages.check.config.view import View, place
+from stowplan.stages.check.config.view import View
 from stowplan.stages.check.heirs import became
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Fix, Severity, error, warning
 from stowplan.words.keypath import format_keypath
 from stowplan.words.layered import Leaf, Tree, plain
@@ -85,7 +86,7 @@ def _plain(node: Leaf | Tree) -> Any:
 
 def _refused(flag: Flag, node: Leaf | Tree, problem: Refused) -> Diagnostic:
     message = f"`{flag.name}` wants {problem.wants}; it is {shown(problem.seen)}"
-    at = place(node, problem.path)
+    at = place_of(node, problem.path)
     fix = None if problem.instead is None or problem.path else Fix(at.file, at.key, ((at.key, problem.instead),))
     return error(problem.id, message, at, hint=problem.hint, fix=fix)
 
@@ -96,8 +97,8 @@ def _mismatch(flag: Flag, node: Leaf | Tree, problem: Mismatch, table: FlagTable
         message = f"`{where}` wants {problem.wants}; it is {problem.seen}"
         idle = f"{flag.object}.{problem.path[-1]}" in known(table.engine, "idle_fields").get("fields", ())
         graded = warning if idle and problem.id == "bad-choice" else error
-        return graded(problem.id, message, place(node, problem.path), hint=problem.hint)
-    at = place(node, problem.path, "key")
+        return graded(problem.id, message, place_of(node, problem.path), hint=problem.hint)
+    at = place_of(node, problem.path, "key")
     above = value = _plain(node)
     for part in problem.path:
         above, value = value, value[part]

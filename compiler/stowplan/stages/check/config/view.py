@@ -8,9 +8,9 @@ from stowplan.nouns.facts import Architecture, Facts
 from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.project import Subject
 from stowplan.stages.check.config.knowledge import known
+from stowplan.stages.check.places import place_of
 from stowplan.words.diagnostic import Diagnostic, Label, Place
-from stowplan.words.keypath import KeyPath
-from stowplan.words.layered import Layer, Leaf, Tree, find, leaves, plain
+from stowplan.words.layered import Leaf, Tree, find, plain
 
 NOTHING = Architecture()
 
@@ -103,7 +103,7 @@ class View(NamedTuple):
 
     def at(self, name: str, *inside: str | int, part: Literal["key", "value"] = "value") -> Place:
         """Where a flag, or something inside its value, was written."""
-        return place(self.flags[name], inside, part)
+        return place_of(self.flags[name], inside, part)
 
     def label(self, name: str, *inside: str | int, text: str = "set here") -> Label:
         """A second place: that flag, or something inside its value."""
@@ -112,34 +112,12 @@ class View(NamedTuple):
     def fact(self, *path: str) -> Place | None:
         """Where a fact was read or corrected; None if there is none."""
         leaf = self.subject.fact(*path)
-        return None if leaf is None else Place(leaf.origin.file, leaf.origin.key)
+        return None if leaf is None else place_of(leaf)
 
     def card(self, *path: str, text: str) -> list[Label]:
         """What the profile says of its card under [gpu], as a second place; none if it does not."""
         leaf = self.subject.profile.leaf("gpu", *path)
-        return [] if leaf is None else [Label(Place(leaf.origin.file, leaf.origin.key), text)]
-
-
-def place(node: Leaf | Tree, inside: KeyPath = (), part: Literal["key", "value"] = "value") -> Place:
-    """Where a flag's value, or what lies at `inside` it, was written; of a table, where its topmost leaf's key is."""
-    for depth, key in enumerate(inside):
-        if isinstance(node, Leaf):
-            return Place(node.origin.file, (*node.origin.key, *inside[depth:]), part)
-        if not isinstance(key, str) or key not in node:
-            break
-        node = node[key]
-    if isinstance(node, Leaf):
-        return Place(node.origin.file, node.origin.key, part)
-    leaf = max((leaf for _, leaf in leaves(node)), key=lambda leaf: leaf.layer)
-    above = 3 if leaf.layer is Layer.PROFILE else 2
-    return Place(leaf.origin.file, leaf.origin.key[: above + len(inside)], part)
-
-
-def is_of_profile(node: Leaf | Tree) -> bool:
-    """Whether a flag's whole value comes from the profile's [defaults]."""
-    if isinstance(node, Leaf):
-        return node.layer is Layer.PROFILE
-    return all(leaf.layer is Layer.PROFILE for _, leaf in leaves(node))
+        return [] if leaf is None else [Label(place_of(leaf), text)]
 
 
 def said(capability: int) -> str:
