@@ -6,7 +6,7 @@ Everything up to the build is pure: the same sources give the same bytes on any 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stowplan import __version__
@@ -22,12 +22,16 @@ from stowplan.stages.emit import emit
 from stowplan.stages.load import load
 from stowplan.stages.merge import merge
 from stowplan.stages.plan import plan
+from stowplan.store.fresh import names
 from stowplan.store.lock import locked
-from stowplan.store.publish import Outcome, publish
+from stowplan.store.publish import Outcome, What, publish
+from stowplan.store.stamp import begun, stamp, write
 from stowplan.words.diagnostic import Diagnostic, Severity, has_errors
 from stowplan.words.digest import sha256
 
 BUILD = "build"
+Step = Callable[[str, str], None]
+"""Told when a stage begins: its name, and what it has before it."""
 NEAREST = ("engine-version-unknown",)
 """What `--allow-nearest` allows."""
 UNFIT = ("does-not-fit", "fits-not-together")
@@ -50,12 +54,14 @@ class Compiled:
 class Published:
     """A compilation and what became of it; `outcome` is None where nothing could be published.
 
-    `changes` are those from what was current before.
+    `changes` are those from what was current before. `seen` is what was looked at for it, from the time `begun` on.
     """
 
     compiled: Compiled
     outcome: Outcome | None = None
     changes: tuple[Change, ...] = ()
+    seen: Mapping[str, disk.Seen] = field(default_factory=dict)
+    begun: int = 0
 
 
 def compile_sources(
@@ -64,25 +70,38 @@ def compile_sources(
     *,
     strict: bool = False,
     allowed: Collection[str] = (),
+    step: Step = lambda name, doing: None,  # noqa: ARG005
 ) -> Compiled:
     """The way from sources to a build, in its order.
 
     `unread` are the problems of reading the sources; `strict` takes warnings for errors; problems whose ids are
-    `allowed` (`NEAREST`, `UNFIT`) are warnings.
+    `allowed` (`NEAREST`, `UNFIT`) are warnings. `step` is told how far it is.
     """
+    step("load", f"{len(sources):,} files")
     project, malformed = load(sources, [problem.at.file for problem in unread if problem.at is not None])
+    step("merge", f"{len(project.models):,} models on {len(project.profiles):,} profiles")
     fleet, unmerged = merge(project)
+    step("check", f"{len(fleet.subjects):,} subjects")
     problems = [*unread, *malformed, *unmerged, *check(project, fleet)]
     found = _settled(problems, strict=strict, allowed=allowed)
     if has_errors(found):
         return Compiled(sources, project, fleet, found)
+    step("plan", f"{len(fleet.subjects):,} subjects")
     entries = plan(fleet)
+    step("emit", f"{len(entries):,} profiles")
     return Compiled(sources, project, fleet, found, entries, _build(sources, fleet, entries))
 
 
-def compile_tree(project: Path, *, strict: bool = False, allowed: Collection[str] = ()) -> Compiled:
+def compile_tree(
+    project: Path,
+    *,
+    strict: bool = False,
+    allowed: Collection[str] = (),
+    step: Step = lambda name, doing: None,  # noqa: ARG005
+) -> Compiled:
     """The working tree, compiled in memory."""
-    return compile_sources(*disk.read(project), strict=strict, allowed=allowed)
+    step("read", str(project))
+    return compile_sources(*disk.read(project), strict=strict, allowed=allowed, step=step)
 
 
 def compile_revision(project: Path, revision: str) -> Compiled:
@@ -97,6 +116,7 @@ def publish_tree(
     allowed: Collection[str] = (),
     lock_timeout: float | None,
     waiting: Callable[[str], None],
+    step: Step,
 ) -> Published:
     """The working tree, compiled and published. Raises `StoreError`.
 
@@ -104,12 +124,43 @@ def publish_tree(
     """
     build = project / BUILD
     with locked(build, timeout=lock_timeout, waiting=waiting):
-        compiled = compile_tree(project, strict=strict, allowed=allowed)
+        step("read", str(project))
+        now = begun(build)
+        survey = disk.survey(project)
+        compiled = compile_sources(survey.sources, survey.problems, strict=strict, allowed=allowed, step=step)
         if compiled.build is None:
             return Published(compiled)
+        step("compare", "with what is current")
         changes = changes_from(build, compiled)
         changed = [change.subject for change in changes if change.server is not None]
-        return Published(compiled, publish(build, compiled.build, commit=git.head(project), changed=changed), changes)
+        step("store", f"{sum(len(profile.files) for profile in compiled.build.profiles.values()):,} files")
+        outcome = publish(build, compiled.build, commit=git.head(project), changed=changed)
+        return Published(compiled, outcome, changes, survey.seen, now)
+
+
+def remember(project: Path, published: Published, asked: Collection[str], answer: tuple[str, str, str]) -> None:
+    """Notes that this answers a compile with the options `asked`, for as long as nothing is touched.
+
+    Only what is current can be stamped: not inputs that someone rolled back from.
+    """
+    compiled, outcome = published.compiled, published.outcome
+    if compiled.build is None or outcome is None or outcome.what is What.ROLLED_BACK:
+        return
+    inputs = {
+        name: (seen.state, compiled.sources[name] if name in compiled.sources else names(list(seen.names)))
+        for name, seen in published.seen.items()
+    }
+    new = stamp(
+        project,
+        BUILD,
+        asked=tuple(sorted(asked)),
+        begun=published.begun,
+        inputs=inputs,
+        current=(outcome.current, compiled.build.root.digest),
+        profiles=[profile.digest for profile in compiled.build.profiles.values()],
+        answer=answer,
+    )
+    write(project / BUILD, new)
 
 
 def changes_from(build: Path, compiled: Compiled) -> tuple[Change, ...]:

@@ -11,13 +11,17 @@ from stowplan.cli.outcome import (
     compared,
     compared_verdict,
     counts,
+    missing_profile,
     nothing_published,
     published_verdict,
     radius,
     told,
+    up_to_date,
     warn_of_missing_profile,
 )
+from stowplan.cli.quick import again
 from stowplan.cli.scope import called, scopes
+from stowplan.cli.steps import steps
 from stowplan.cli.workspace import (
     Seconds,
     Workspace,
@@ -26,8 +30,8 @@ from stowplan.cli.workspace import (
     format_option,
     pass_workspace,
 )
-from stowplan.pipeline import NEAREST, UNFIT, Compiled, Published, compile_tree, publish_tree
-from stowplan.report import summary
+from stowplan.pipeline import NEAREST, UNFIT, Compiled, Published, compile_tree, publish_tree, remember
+from stowplan.report import render, summary
 from stowplan.words.diagnostic import Diagnostic, has_errors
 
 nearest_option = click.option(
@@ -50,6 +54,8 @@ unfit_option = click.option(
 @nearest_option
 @unfit_option
 @click.option("--lock-timeout", type=Seconds(), metavar="SECONDS", help="How long to wait for another compile.")
+@click.option("--timings", is_flag=True, help="Say in the end where the time went.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
 @format_option("text", "json", "github", "sarif")
 @pass_workspace
 def compile_command(
@@ -60,6 +66,8 @@ def compile_command(
     allow_nearest: bool,
     allow_unfit: bool,
     lock_timeout: float | None,
+    timings: bool,
+    verbose: bool,
     form: str,
 ) -> int:
     """Check everything, build, publish.
@@ -71,12 +79,22 @@ def compile_command(
     stowplan compile
     stowplan compile --check         in CI: is what was published what the files say?
     stowplan compile --strict        stubs and other warnings stop it, too
+    stowplan compile --timings       where did the time go?
     """
     project, allowed = workspace.project, _allowed(allow_nearest, allow_unfit)
-    if only_check or no_publish:
-        published = Published(compile_tree(project, strict=strict, allowed=allowed))
-    else:
-        published = publish_tree(project, strict=strict, allowed=allowed, lock_timeout=lock_timeout, waiting=remark)
+    given = {"--strict": strict, "--allow-nearest": allow_nearest, "--allow-unfit": allow_unfit}
+    asked = [option for option, is_given in given.items() if is_given]
+    with steps(verbose=verbose, timings=timings) as step:
+        if only_check or no_publish:
+            published = Published(compile_tree(project, strict=strict, allowed=allowed, step=step))
+        else:
+            if (timings or verbose) and form == "text":  # else that was asked before all this was imported
+                step("stamp", "is anything new?")
+                if again(str(project), asked):
+                    return OK
+            published = publish_tree(
+                project, strict=strict, allowed=allowed, lock_timeout=lock_timeout, waiting=remark, step=step
+            )
     compiled, outcome = published.compiled, published.outcome
     comparison = compared(compiled, workspace.build) if only_check and compiled.build is not None else None
     if form == "json":
@@ -95,6 +113,7 @@ def compile_command(
         return OK
     tell("\n".join(told(published, workspace.build)))
     warn_of_missing_profile(workspace.build)
+    remember(project, published, asked, _again(published, workspace))
     return OK
 
 
@@ -153,6 +172,18 @@ def check_command(
     if form == "text":
         say(f"{looked_at}: {summary(found) if found else 'nothing wrong'}")
     return PROBLEMS if has_errors(found) else OK
+
+
+def _again(published: Published, workspace: Workspace) -> tuple[str, str, str]:
+    """What is said where nothing changed since: on stdout, and on stderr without and with colours."""
+    compiled = published.compiled
+    plain, coloured = (
+        render("text", compiled.diagnostics, compiled.sources, coloured=coloured) if compiled.diagnostics else ""
+        for coloured in (False, True)
+    )
+    missing = missing_profile(workspace.build)
+    below = "" if missing is None else missing + "\n"
+    return up_to_date(published) + "\n", plain + "\n" * bool(plain) + below, coloured + "\n" * bool(coloured) + below
 
 
 def _allowed(nearest: bool, unfit: bool) -> tuple[str, ...]:

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import click
 
+from stowplan.cli.colour import is_coloured
 from stowplan.report import render
 from stowplan.words.diagnostic import Diagnostic
 
@@ -36,18 +36,13 @@ def here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def is_coloured(stream: TextIO) -> bool:
-    """Whether to colour: on a terminal, unless NO_COLOR (no-color.org) or a dumb terminal says no."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def show(diagnostics: Sequence[Diagnostic], sources: Mapping[str, bytes], form: str) -> None:
     """Diagnostics in a form: text on stderr, what programs read on stdout; nothing where they read nothing."""
     if form != "text":
         if text := render(form, diagnostics, sources):
             say(text)
     elif diagnostics:
-        remark(render(form, diagnostics, sources, coloured=is_coloured(sys.stderr)) + "\n")
+        remark(render(form, diagnostics, sources, coloured=is_coloured(sys.stderr.isatty())) + "\n")
 
 
 @contextmanager

@@ -57,15 +57,13 @@ def told(published: Published, build: Path) -> Iterator[str]:
     assert compiled.build is not None
     assert outcome is not None
     name = f"({compiled.build.root.digest[:12]})"
-    warnings = sum(d.severity is Severity.WARNING for d in compiled.diagnostics)
-    tail = f", {_number(warnings, 'warning')}" if warnings else ""
     if outcome.what is What.ROLLED_BACK:
         yield f"rolled back to {outcome.current}; inputs are generation {outcome.newest}"
         return
     if outcome.what is What.UNCHANGED:
-        yield f"up to date: generation {outcome.current} {name}, {counts(compiled)}{tail}"
+        yield up_to_date(published)
         return
-    yield f"published generation {outcome.current} {name}: {counts(compiled)}{tail}"
+    yield f"published generation {outcome.current} {name}: {_size(compiled)}"
     for profile, entries in (compiled.entries or {}).items():
         started = sum(entry.launch is not None for entry in entries)
         where = f"  {here(build / 'current' / profile / 'launch')}/" if started else ""
@@ -74,6 +72,19 @@ def told(published: Published, build: Path) -> Iterator[str]:
     yield from radius(published.changes)
     if active(build) is None:
         yield "this machine has no profile yet: `stowplan use PROFILE` makes build/active for consumers"
+
+
+def up_to_date(published: Published) -> str:
+    """What is said where the current generation is what the inputs compile to."""
+    compiled, outcome = published.compiled, published.outcome
+    assert compiled.build is not None
+    assert outcome is not None
+    return f"up to date: generation {outcome.current} ({compiled.build.root.digest[:12]}), {_size(compiled)}"
+
+
+def _size(compiled: Compiled) -> str:
+    warnings = sum(d.severity is Severity.WARNING for d in compiled.diagnostics)
+    return counts(compiled) + (f", {_number(warnings, 'warning')}" if warnings else "")
 
 
 def radius(changes: tuple[Change, ...]) -> Iterator[str]:
@@ -100,11 +111,18 @@ def radius(changes: tuple[Change, ...]) -> Iterator[str]:
 
 
 def warn_of_missing_profile(build: Path) -> None:
-    """Says so where build/active leads to a profile that the current build lacks: its consumers find nothing."""
+    """Says what `missing_profile` says."""
+    if warning := missing_profile(build):
+        remark(warning)
+
+
+def missing_profile(build: Path) -> str | None:
+    """A warning where build/active leads to a profile that the current build lacks: its consumers find nothing."""
     profile = active(build)
-    if profile is not None and not _is_built(profile, build):
-        gone = f"build/active leads to the profile `{profile}`, which generation {current(build)} does not have"
-        remark(f"warning: {gone}: consumers find no registry; `stowplan use PROFILE` chooses another")
+    if profile is None or _is_built(profile, build):
+        return None
+    gone = f"build/active leads to the profile `{profile}`, which generation {current(build)} does not have"
+    return f"warning: {gone}: consumers find no registry; `stowplan use PROFILE` chooses another"
 
 
 def as_json(compiled: Compiled, verdict: Mapping[str, object]) -> str:

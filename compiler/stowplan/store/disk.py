@@ -7,6 +7,7 @@ step relies on is on the disk, not only in memory, before that step begins.
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 _AT_FDCWD = -100
@@ -35,6 +36,26 @@ def create(path: Path, content: bytes, mode: int) -> None:
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+def name_again(old: Path, new: Path, content: bytes, mode: int) -> bool:
+    """Gives the file `old` the name `new`, too, if it holds just that and has that mode; says whether it did.
+
+    False, too, where the file system has no second names, or the file has too many, or is another user's.
+    """
+    try:
+        descriptor = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            state = os.fstat(descriptor)
+            is_same = (state.st_mode, state.st_size) == (stat.S_IFREG | mode, len(content))
+            if not is_same or os.read(descriptor, len(content) + 1) != content:
+                return False
+        finally:
+            os.close(descriptor)
+        os.link(old, new, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -24,6 +24,7 @@ from stowplan.store import generations, objects
 from stowplan.store.disk import make_folder, swap_link
 from stowplan.store.errors import DamagedGenerationError, NoGenerationError, told
 from stowplan.store.generations import CURRENT, Generation
+from stowplan.store.verify import build_differences
 
 ACTIVE = "active"
 _SHOWN = 3
@@ -60,8 +61,9 @@ def publish(build: Path, new: Build, *, commit: str | None, changed: Sequence[st
     logged = generations.published(lines)
     newest = max(logged & digests.keys(), default=0)
     objects.sweep(build)
-    for obj in (*new.profiles.values(), new.root):
-        objects.write(build, obj)
+    for profile, obj in new.profiles.items():
+        objects.write(build, obj, like=build / CURRENT / profile)
+    objects.write(build, new.root)
     if now is not None and digests.get(now) == digest:
         return Outcome(What.UNCHANGED, now, newest)
     if now is not None and digests.get(newest) == digest and lines[-1].action == "rollback":
@@ -85,7 +87,7 @@ def rollback(build: Path, to: int | None, *, commit: str | None) -> int:
     lines = generations.events(build)
     number = _before(build, lines) if to is None else to
     digest = generations.digest_of_generation(build, number)
-    damage = objects.build_differences(build, digest)
+    damage = build_differences(build, digest)
     if damage:
         listed = "; ".join(damage[:_SHOWN]) + (f"; and {len(damage) - _SHOWN} more" if len(damage) > _SHOWN else "")
         hint = "check out the commit it was compiled from and run `stowplan compile`: that writes it anew"

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from stowplan.nouns.artifact import Artifact, Build, profile_object, root_object
-from stowplan.store import disk, generations, objects
+from stowplan.store import disk, generations, objects, verify
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where a file system in memory is, for tests that make and remove hundreds of trees; None for the usual place."""
@@ -38,7 +38,7 @@ def current_build(build: Path) -> str | None:
     if number is None:
         return None
     digest = generations.digest_of_generation(build, number)
-    assert objects.build_differences(build, digest) == []
+    assert verify.build_differences(build, digest) == []
     assert (build / "current").resolve() == (build / "store" / digest).resolve()
     assert (build / "current/card/model_registry.json").read_bytes().startswith(b"[")
     return digest

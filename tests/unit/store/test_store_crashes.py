@@ -18,7 +18,7 @@ import pytest
 from store_cases import MEMORY, A, B, C, a_build, current_build, each_step, leftovers
 
 from stowplan.nouns.artifact import Build
-from stowplan.store import disk, generations, objects
+from stowplan.store import disk, generations, objects, verify
 from stowplan.store.errors import StoreError
 from stowplan.store.lock import locked
 from stowplan.store.publish import What, publish, rollback, use
@@ -222,7 +222,7 @@ def test_two_processes_that_publish_at_once_take_turns(folder: Path) -> None:
     assert [line.number for line in generations.events(build)] == numbers
     assert list(generations.digests(build)) == numbers
     for digest in generations.digests(build).values():
-        assert objects.build_differences(build, digest) == []
+        assert verify.build_differences(build, digest) == []
 
 
 def prepare(build: Path, scenario: Scenario) -> Path:

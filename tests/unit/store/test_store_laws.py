@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from store_cases import A, B, C, leftovers
 
 from stowplan.nouns.artifact import Build
-from stowplan.store import disk, generations, objects
+from stowplan.store import disk, generations, layout, verify
 from stowplan.store.errors import DamagedGenerationError, NoGenerationError
 from stowplan.store.publish import Outcome, What, publish, rollback, use
 
@@ -71,7 +71,7 @@ class Store(RuleBasedStateMachine):
     @rule(data=st.data(), remove=st.booleans())
     def damage(self, data: st.DataObject, remove: bool) -> None:
         digest = data.draw(st.sampled_from(sorted(set().union(*map(self._objects, range(1, len(self.published) + 1))))))
-        place = objects.path_of(self.build, digest)
+        place = layout.path_of(self.build, digest)
         if remove and place.exists():
             disk.discard(place)
         elif place.exists():
@@ -86,7 +86,7 @@ class Store(RuleBasedStateMachine):
         assert {row.action for row in generations.history(self.build)} <= {"publish", "rollback"}
         for number in range(1, len(self.published) + 1):
             damaged = self.damaged & self._objects(number)
-            assert bool(objects.build_differences(self.build, self.published[number - 1])) == bool(damaged)
+            assert bool(verify.build_differences(self.build, self.published[number - 1])) == bool(damaged)
         assert leftovers(self.build) == set()
         if self.active:
             assert str((self.build / "active").readlink()) == f"current/{self.active}"

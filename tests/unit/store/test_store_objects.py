@@ -9,7 +9,7 @@ import pytest
 from store_cases import A, B, a_build, each_step, leftovers
 
 from stowplan.nouns.artifact import Artifact, StoreObject, profile_object, root_object
-from stowplan.store import disk, objects
+from stowplan.store import disk, objects, verify
 from stowplan.store.errors import StoreError
 
 CARD = A.profiles["card"]
@@ -50,7 +50,7 @@ def test_modes_do_not_depend_on_the_umask(build: Path, umask: Callable[[int], in
         "schema/deep": 0o555,
         "schema/deep/overlay.json": 0o444,
     }
-    assert objects.differences(build, CARD.digest) == []
+    assert verify.differences(build, CARD.digest) == []
 
 
 def test_content_is_as_given(build: Path) -> None:
@@ -136,9 +136,9 @@ def test_damage_is_said_and_healed_and_kept_aside(
     objects.write(build, CARD)
     damage(place(build) / path)
     damaged = place(build).stat().st_ino
-    assert objects.differences(build, CARD.digest) == said
+    assert verify.differences(build, CARD.digest) == said
     objects.write(build, CARD)
-    assert objects.differences(build, CARD.digest) == []
+    assert verify.differences(build, CARD.digest) == []
     aside = build / f"store/.damaged-{CARD.digest}-1"
     assert aside.stat().st_ino == damaged
     assert leftovers(build) == set()
@@ -149,7 +149,7 @@ def test_a_folder_lost_with_all_in_it_is_said_file_by_file(build: Path) -> None:
     place(build).chmod(0o755)
     _empty_out(place(build) / "schema")
     place(build).chmod(0o555)
-    assert objects.differences(build, CARD.digest) == [
+    assert verify.differences(build, CARD.digest) == [
         "schema/deep/overlay.json: missing",
         "schema/deep: missing",
         "schema: mode 0755, not 0555",
@@ -165,9 +165,9 @@ def test_something_else_at_the_place_of_an_object_is_put_aside(build: Path, tmp_
         place(build).symlink_to(tmp_path)
     else:
         place(build).mkdir()
-    assert len(objects.differences(build, CARD.digest)) == 1
+    assert len(verify.differences(build, CARD.digest)) == 1
     objects.write(build, CARD)
-    assert objects.differences(build, CARD.digest) == []
+    assert verify.differences(build, CARD.digest) == []
 
 
 def test_the_second_damage_is_kept_beside_the_first(build: Path) -> None:
@@ -183,7 +183,7 @@ def test_healing_works_where_the_kernel_cannot_exchange_names(build: Path, monke
     objects.write(build, CARD)
     place(build).chmod(0o755)
     objects.write(build, CARD)
-    assert objects.differences(build, CARD.digest) == []
+    assert verify.differences(build, CARD.digest) == []
     assert (build / f"store/.damaged-{CARD.digest}-1").is_dir()
 
 
@@ -201,26 +201,26 @@ def test_while_an_object_is_healed_its_name_is_never_missing(build: Path) -> Non
 
 def test_links_are_compared_not_followed(build: Path) -> None:
     objects.write(build, A.root)
-    assert objects.differences(build, A.root.digest) == []  # the profiles they lead to are not there
+    assert verify.differences(build, A.root.digest) == []  # the profiles they lead to are not there
     root = place(build, A.root)
     root.chmod(0o755)
     (root / "card").unlink()
     (root / "card").symlink_to(f"../{'0' * 64}")
     root.chmod(0o555)
-    assert objects.differences(build, A.root.digest) == ["card: changed"]
+    assert verify.differences(build, A.root.digest) == ["card: changed"]
 
 
 def test_a_whole_build_is_its_root_and_its_profiles(build: Path) -> None:
     objects.write(build, A.root)
     objects.write(build, CARD)
-    assert objects.build_differences(build, A.root.digest) == ["shared/manifest.json: missing"]
+    assert verify.build_differences(build, A.root.digest) == ["shared/manifest.json: missing"]
 
 
 def test_a_manifest_of_a_later_format_is_refused(build: Path) -> None:
     later = StoreObject(b'{"format":2}\n')
     objects.write(build, later)
     said = ["manifest.json: has format 2; this stowplan knows formats up to 1"]
-    assert objects.differences(build, later.digest) == said
+    assert verify.differences(build, later.digest) == said
 
 
 def test_what_is_on_the_disk_before_the_name(build: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_large_object_is_made_durable_all_at_once(build: Path) -> None:
     tail = steps[steps.index("sync_filesystem") :]
     assert tail == ["sync_filesystem", "open", "close", "rename", "open", "fsync", "close"]
     assert "fsync" not in steps[: steps.index("sync_filesystem")][steps.index("chmod") :]
-    assert objects.differences(build, large.digest) == []
+    assert verify.differences(build, large.digest) == []
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_names_that_lead_out_or_stand_twice_are_our_own_mistake(build: Path, obj
 
 def test_a_digest_that_is_none_is_no_path(build: Path) -> None:
     with pytest.raises(ValueError, match="no sha256"):
-        objects.differences(build, "../../etc")
+        verify.differences(build, "../../etc")
 
 
 def test_a_file_where_a_folder_is_wanted_is_told(build: Path) -> None:
@@ -314,12 +314,12 @@ def test_nobody_writes_into_an_object_by_accident(build: Path) -> None:
 def test_what_cannot_be_read_is_damaged_and_healed(build: Path, path: str, mode: int) -> None:
     objects.write(build, CARD)
     (place(build) / path).chmod(mode)
-    assert objects.differences(build, CARD.digest)
+    assert verify.differences(build, CARD.digest)
     objects.write(build, CARD)
-    assert objects.differences(build, CARD.digest) == []
+    assert verify.differences(build, CARD.digest) == []
 
 
 def test_a_root_without_profiles_is_an_object(build: Path) -> None:
     empty = root_object({}, {})
     objects.write(build, empty)
-    assert objects.build_differences(build, empty.digest) == []
+    assert verify.build_differences(build, empty.digest) == []

@@ -299,3 +299,31 @@ def test_a_folder_one_may_not_write_is_told_and_leaves_current(build: Path, fold
         (build / folder).chmod(0o755)
     assert put(build, B).current == 2
     assert current_build(build) == B.root.digest
+
+
+def test_a_file_that_stays_gets_a_second_name(build: Path) -> None:
+    put(build, A)
+    first = (build / "current/card").resolve()
+    put(build, B)
+    second = (build / "current/card").resolve()
+    assert (first / "schema/deep/overlay.json").samefile(second / "schema/deep/overlay.json")
+    assert not (first / "launch/model.sh").samefile(second / "launch/model.sh")
+    assert current_build(build) == B.root.digest
+
+
+@pytest.mark.parametrize("damage", ["content", "mode", "link", "gone"])
+def test_a_damaged_file_gets_none(build: Path, damage: str) -> None:
+    put(build, A)
+    old = (build / "current/card/schema/deep/overlay.json").resolve()
+    old.parent.chmod(0o755)
+    old.chmod(0o644)
+    if damage == "content":
+        old.write_bytes(b"[]")
+        old.chmod(0o444)
+    elif damage in ("link", "gone"):
+        old.rename(old.parent / "moved")
+        (old.parent / "moved").chmod(0o444)
+        if damage == "link":
+            old.symlink_to("moved")
+    put(build, B)
+    assert current_build(build) == B.root.digest
