@@ -4,11 +4,11 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help compile test test-vllm bench accuracy snapshots tables lint lock clean
+.PHONY: help compile test test-full test-vllm bench bench-workload accuracy snapshots tables lint lock clean
 
 help: ## print this help
 	@echo "usage: make TARGET [PYTHON=python3.12]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 compile: .venv/.ready ## set up .venv and compile this repository's models.d
 	.venv/bin/stowplan compile
@@ -16,11 +16,20 @@ compile: .venv/.ready ## set up .venv and compile this repository's models.d
 test: lint ## set up .venv, lint, and run every test that needs no engine
 	.venv/bin/python -m pytest -m "not engine" -n auto
 
+test-full: .venv/.ready ## every test that needs no engine, the long forms too: some 20 minutes
+	.venv/bin/python -m pytest -m "full or not engine" -n auto
+
 test-vllm: .venv/.ready .venv-vllm/.ready ## set up .venv-vllm (some GB) and run the tests against the real vLLM
 	STOWPLAN_ENGINE_TESTS=1 .venv/bin/python -m pytest -m engine
 
-bench: .venv/.ready ## print how fast this machine is at each case, beside the goals
+bench: .venv/.ready ## measure each case beside its goal, print it and write docs/performance.md (BENCH_MODELS=200: print)
 	PYTHONPATH=tests .venv/bin/python tests/bench
+
+MODELS = 2000
+PROFILES = 5
+
+bench-workload: .venv/.ready ## write a project to measure on (OUT=FOLDER MODELS=2000 PROFILES=5)
+	.venv/bin/python tests/bench/workload.py "$(OUT)" "$(MODELS)" "$(PROFILES)"
 
 POINTS = memory-points.json
 

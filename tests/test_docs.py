@@ -13,6 +13,7 @@ from subprocess import PIPE
 import click
 import pytest
 
+import tiny_model
 from command import stowplan
 from stowplan.cli.main import VERBS, cli
 from stowplan.report.catalogue import rules
@@ -71,11 +72,15 @@ def run(project: Path, command: str) -> str:
     return script.stdout
 
 
-def test_the_readme_shows_what_is_printed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Blocks run in order, in a copy of the repository's configuration; the check is of a file with a mistake."""
+@pytest.mark.parametrize("file", ["README.md", "docs/fit.md"])
+def test_a_page_shows_what_is_printed(file: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Blocks run in order, in a copy of the repository's configuration, with a model's folder beside it; a check is
+    of a file with a mistake."""
     for folder in ("models.d", "profiles"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
-    page = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    tiny_model.make(tmp_path / "Tiny")
+    page = (REPOSITORY / file).read_text(encoding="utf-8")
+    assert console_blocks(page)
     overlay = tmp_path / "models.d/qwen2.5-vl-7b-instruct-awq/rtx-4080-16g.toml"
     sound = overlay.read_text(encoding="utf-8")
     for block in console_blocks(page):
@@ -85,7 +90,7 @@ def test_the_readme_shows_what_is_printed(tmp_path: Path, request: pytest.Fixtur
         printed = run(tmp_path, command.removeprefix("$ "))
         if request.config.getoption("update_snapshots"):
             page = page.replace(f"```console\n{block}```", f"```console\n{command}\n{printed}```")
-            (REPOSITORY / "README.md").write_text(page, encoding="utf-8")
+            (REPOSITORY / file).write_text(page, encoding="utf-8")
         else:
             assert blotted(shown) == blotted(printed)
 

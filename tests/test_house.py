@@ -32,6 +32,7 @@ DELIVERED = {
     *("init", "discover", "new", "use", "compile", "check"),
     *("show", "explain", "diff", "generations", "rollback", "completion", "roles"),
     *("up", "down", "logs", "status", "engine", "upgrade", "fit"),
+    *("verify", "pin", "unpin", "gc"),
 }
 
 

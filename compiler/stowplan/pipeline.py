@@ -134,7 +134,8 @@ def publish_tree(
         changes = changes_from(build, compiled)
         changed = [change.subject for change in changes if change.server is not None]
         step("store", f"{sum(len(profile.files) for profile in compiled.build.profiles.values()):,} files")
-        outcome = publish(build, compiled.build, commit=git.head(project), changed=changed)
+        models = len({subject.model for subject in compiled.fleet.subjects})
+        outcome = publish(build, compiled.build, commit=git.head(project), changed=changed, models=models)
         return Published(compiled, outcome, changes, survey.seen, now)
 
 

@@ -7,20 +7,18 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from stowplan.cli.console import OK, PROBLEMS, remark, say, show
+from stowplan.cli.console import OK, PROBLEMS, remark, say
 from stowplan.cli.fit_fleet import say_fleet, say_together
+from stowplan.cli.fit_folder import folder_launch
 from stowplan.cli.fit_table import grid_lines
 from stowplan.cli.fit_words import Asked, asked, document, text
 from stowplan.cli.fit_write import write_settings
 from stowplan.cli.scope import scopes
 from stowplan.cli.workspace import Workspace, complete_subject, format_option, pass_workspace, profile_option
-from stowplan.discover.files import Folder
-from stowplan.discover.folder import facts as facts_of
-from stowplan.engines.flags import version_key, versions
-from stowplan.fit.cards import Card, cards, find
-from stowplan.fit.settings import Settings
+from stowplan.engines.flags import versions
+from stowplan.fit.cards import cards
 from stowplan.fit.solve import CTX, FIELDS, FLAGS, SEQS, most_context
-from stowplan.fit.subject import Question, drafts, question
+from stowplan.fit.subject import Question, question
 from stowplan.nouns.project import Subject
 from stowplan.pipeline import Compiled, compile_tree
 from stowplan.read.subject import UnknownSubjectError, model_called, profile_called, split, subject_called
@@ -41,7 +39,7 @@ def complete_version(_: click.Context, __: click.Parameter, typed: str) -> list[
 
 
 @click.command("fit")
-@click.argument("subject", required=False, metavar="[SUBJECT]", shell_complete=complete_subject)
+@click.argument("named", nargs=-1, metavar="[SUBJECT] [LOG]...", shell_complete=complete_subject)
 @profile_option
 @click.option("--ctx", type=click.IntRange(min=1), metavar="TOKENS", help="Ask for this context (max-model-len).")
 @click.option(
@@ -60,12 +58,24 @@ def complete_version(_: click.Context, __: click.Parameter, typed: str) -> list[
 @click.option("--all", "everything", is_flag=True, help="All models on all profiles (or the one of -p), in one table.")
 @click.option("--together", is_flag=True, help="The sets of models that stand on the profile's card at once.")
 @click.option(
+    "--calibrate",
+    "is_calibrating",
+    is_flag=True,
+    help="Learn from the logs of real starts, LOG..., what they took; written into profiles/measured/.",
+)
+@click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
     help="A model's folder, in no project; needs --gpu.",
 )
-@click.option("--gpu", metavar="CARD", shell_complete=complete_gpu, help="For --folder: the card, as `RTX 4080`.")
+@click.option(
+    "--gpu",
+    metavar="CARD",
+    shell_complete=complete_gpu,
+    help="For --folder: the card, as `RTX 4080`, or several that share the model, as `2 x RTX 4090`.",
+)
+@click.option("--reserved", metavar="SIZE", help="For --folder: what others hold of each card, as `1500 MiB`.")
 @click.option(
     "--engine-version",
     metavar="VERSION",
@@ -76,7 +86,7 @@ def complete_version(_: click.Context, __: click.Parameter, typed: str) -> list[
 @pass_workspace
 def fit_command(
     workspace: Workspace,
-    subject: str | None,
+    named: tuple[str, ...],
     profile: str | None,
     ctx: int | None,
     seqs: int | None,
@@ -84,8 +94,10 @@ def fit_command(
     write: bool,
     everything: bool,
     together: bool,
+    is_calibrating: bool,
     folder: Path | None,
     gpu: str | None,
+    reserved: str | None,
     engine_version: str | None,
     form: str,
 ) -> int:
@@ -100,8 +112,18 @@ def fit_command(
     stowplan fit qwen2.5-vl-7b-instruct-awq/rtx-4080-16g --solve ctx --seqs 4 --write
     stowplan fit --all
     stowplan fit --together -p rtx-6000-pro-96g
+    stowplan fit --calibrate -p rtx-4080-16g vllm.log    what a real start took, for all estimates to come
     stowplan fit --folder ~/models/Qwen3-8B --gpu 'RTX 4080' --engine-version 0.32.0
+    stowplan fit --folder ~/models/Qwen3-8B --gpu '2 x RTX 4090' --reserved '1500 MiB'
     """
+    if is_calibrating:
+        options = (ctx, seqs, what, write or None, everything or None, together or None, folder, gpu, reserved)
+        if any(option is not None for option in (*options, engine_version)) or form != "text":
+            raise click.UsageError("--calibrate takes a SUBJECT, -p and LOG... alone")
+        return _calibrate(workspace, named, profile)
+    if len(named) > 1:
+        raise click.UsageError("one SUBJECT at a time; LOG... goes with --calibrate")
+    subject = named[0] if named else None
     _one_question(subject, folder, everything=everything, together=together)
     if write and what is None:
         what = CTX
@@ -111,11 +133,11 @@ def fit_command(
         raise click.UsageError("--write needs a SUBJECT: the overlay to write into")
     if (everything or together) and what is not None:
         raise click.UsageError("--solve needs a SUBJECT, or --folder")
-    if folder is None and (gpu is not None or engine_version is not None):
-        raise click.UsageError("--gpu and --engine-version go with --folder; a profile has its own")
+    if folder is None and any(one is not None for one in (gpu, reserved, engine_version)):
+        raise click.UsageError("--gpu, --reserved and --engine-version go with --folder; a profile has its own")
     values = {CTX: ctx, SEQS: seqs}
     if folder is not None:
-        return _say(_folder(folder, gpu, engine_version, values, what, form), form)
+        return _say(_asked(*folder_launch(folder, gpu, reserved, engine_version, form), values, what), form)
     compiled = compile_tree(workspace.project)
     if everything:
         chosen = compiled.fleet.profiles if profile is None else [workspace.profile(profile, compiled)]
@@ -123,7 +145,7 @@ def fit_command(
     if together:
         return say_together(compiled, compiled.fleet.profiles[workspace.profile(profile, compiled)], form)
     found = _subject(workspace, compiled, str(subject), profile)
-    launch = question(found, drafts(compiled.fleet.subjects))
+    launch = question(found)
     if launch is None:
         raise UnknownSubjectError(f"`{found.name}`: {_nothing_to_ask(found)}")
     _remark_errors(workspace, compiled, found)
@@ -131,6 +153,23 @@ def fit_command(
     if not write:
         return _say(answer, form)
     return _write(workspace, compiled, found, answer, values, form)
+
+
+def _calibrate(workspace: Workspace, named: Sequence[str], profile: str | None) -> int:
+    """Learns from logs; what comes before them and is no file is the SUBJECT that they are of."""
+    from stowplan.cli.calibrate import calibrate  # only this writes TOML
+
+    about = named[0] if named and not Path(named[0]).is_file() else None
+    logs = [Path(log) for log in (named if about is None else named[1:])]
+    if not logs:
+        what = "there is no such file" if about is not None and ("." in about or about.count("/") > 1) else None
+        raise click.UsageError(
+            f"`{about}`: {what}" if what else "--calibrate needs LOG...: what vLLM wrote as it started"
+        )
+    compiled = compile_tree(workspace.project)
+    meant = None if about is None else _subject(workspace, compiled, about, profile)
+    chosen = workspace.profile(profile, compiled) if meant is None else meant.profile.name
+    return calibrate(workspace, compiled, compiled.fleet.profiles[chosen], meant, logs)
 
 
 def _one_question(subject: str | None, folder: Path | None, *, everything: bool, together: bool) -> None:
@@ -218,31 +257,3 @@ def _write(
     if form == "text":
         say("\n".join(f"wrote {line}" for line in lines) or "nothing to write: the overlay says so already")
     return OK
-
-
-def _folder(
-    folder: Path, gpu: str | None, version: str | None, values: Mapping[str, int | None], what: str | None, form: str
-) -> Asked:
-    """The answer for a model's folder on a card. Ends the command where the folder's files are not sound."""
-    if gpu is None:
-        raise click.UsageError("--folder needs --gpu: the card it is to fit, as --gpu 'RTX 4080'")
-    if version is not None and not version_key(version):
-        raise click.UsageError(f"--engine-version {version!r} is no version; write one as 0.32.0")
-    card = _called(gpu)
-    real = folder.resolve()
-    read = Folder("folder", real.parent, real.name)
-    facts = facts_of(read)
-    show(read.problems, {}, form if facts is None else "text")
-    if facts is None:
-        raise click.exceptions.Exit(PROBLEMS)
-    return _asked(f"{real.name} on {card.name}", Question(facts, Settings(), card.gpu(), version), values, what)
-
-
-def _called(gpu: str) -> Card:
-    """The card of that name. Raises UsageError with those that are meant, or that there are."""
-    found = find(gpu)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise click.UsageError(f"--gpu {gpu!r} may be {' or '.join(card.name for card in found)}; say more of it")
-    raise click.UsageError(f"no card is called {gpu!r}; known are: {', '.join(cards())}")

@@ -14,7 +14,7 @@ from stowplan.cli.fit_words import WORDS
 from stowplan.fit.bars import gib
 from stowplan.fit.estimate import DOES_NOT_FIT, FITS, UNKNOWN
 from stowplan.fit.solve import CTX, FIELDS, UTILIZATION, held, most_context, solve
-from stowplan.fit.subject import Question, drafts, question
+from stowplan.fit.subject import Question, question
 from stowplan.fit.together import Resident, maximal, resident
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import State
@@ -29,10 +29,9 @@ def say_fleet(
 ) -> int:
     """The verdict and the longest context of every model on these profiles, with `changes` to its settings."""
     found: dict[tuple[str, str], tuple[str, int]] = {}
-    others = drafts(compiled.fleet.subjects)
     for subject in compiled.fleet.subjects:
         if subject.profile.name in profiles:
-            launch = question(subject, others)
+            launch = question(subject)
             found[subject.model, subject.profile.name] = (
                 (UNKNOWN, 0) if launch is None else _verdict(launch, changes, sequences)
             )
@@ -100,11 +99,10 @@ def _candidates(compiled: Compiled, profile: Profile) -> tuple[list[Candidate], 
     """The models that surely fit by themselves, and why others do not count."""
     found: list[Candidate] = []
     left_out: dict[str, str] = {}
-    others = drafts(compiled.fleet.subjects)
     for subject in compiled.fleet.subjects:
         if subject.profile.name != profile.name:
             continue
-        launch = question(subject, others)
+        launch = question(subject)
         if subject.state is not State.ACTIVE or launch is None:
             state = str(subject.state) if subject.state is not State.ACTIVE else "its memory is not known"
             left_out[subject.model] = state

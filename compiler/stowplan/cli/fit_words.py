@@ -83,9 +83,10 @@ def document(found: Asked) -> dict[str, Any]:
         },
         "concurrent": [round(number, 2) if math.isfinite(number) else None for number in answer.concurrent],
         "longest": {"surely": None if answer.missing else answer.longest, "likely": answer.longest_likely},
-        "reasons": list(_reasons(answer)),
+        "reasons": list(answer.reasons),
         "missing": list(answer.missing),
         "notes": list(answer.notes),
+        "measured": answer.measured,
     }
     if found.grid is not None:
         shown["table"] = {
@@ -140,11 +141,12 @@ def _consequences(found: Asked) -> Iterator[str]:
             yield f"  longest context: {answer.longest_likely} tokens, were that all it needs"
         else:
             yield f"  longest context: {answer.longest} tokens surely, {answer.longest_likely} likely"
-    yield from _list("because", _reasons(answer))
+    yield from _list("because", answer.reasons)
     if not answer.reasons and found.verdict != answer.verdict:
         yield from _list("because", [f"{found.sequences} requests of that length are more than it surely holds"])
     yield from _list("not known", answer.missing)
     yield from _list("wider since", answer.notes)
+    yield from _list("measured", () if answer.measured is None else [answer.measured])
 
 
 _NAMES = {
@@ -172,11 +174,6 @@ def _kv(found: Asked) -> int:
 def _needed(found: Asked) -> Span:
     whole, more = found.answer.needed, _kv(found) - found.answer.kv
     return Span(whole.low + more, whole.likely + more, whole.high + more)
-
-
-def _reasons(answer: Estimate) -> Sequence[str]:
-    """Why it is not `fits`; without a card there is nothing that it could be said of."""
-    return answer.reasons if answer.granted else ()
 
 
 def _line(name: str, amount: str, bar: str, more: str = "") -> str:

@@ -9,8 +9,11 @@ from stowplan.cli.workspace import Workspace
 from stowplan.read.profile import VARIABLE, choose
 from stowplan.read.registry import REGISTRY, Row, UnreadableBuildError, manifest
 from stowplan.read.subject import UnknownSubjectError, split
+from stowplan.servers.find import survey
 from stowplan.servers.server import Server, servers
 from stowplan.store.generations import current, digests
+from stowplan.store.layout import STORE
+from stowplan.store.verify import profiles_of
 from stowplan.words.names import fold
 
 
@@ -42,6 +45,21 @@ def fleet_of(workspace: Workspace, profile: str) -> tuple[Server, ...]:
     if now not in known:
         raise UnreadableBuildError(f"the registry of `{profile}` cannot be read; `stowplan compile` makes it anew")
     return servers(known, now)
+
+
+def generations_in_use(build: Path) -> set[int]:
+    """Of each launch that runs, the newest generation that has it. Raises `StoreError`."""
+    roots, now = digests(build), current(build)
+    linked = {number: profiles_of(build, root) for number, root in roots.items()}
+    found = set()
+    for profile in sorted({name for profiles in linked.values() for name in profiles}):
+        folders = {number: build / STORE / of[profile] for number, of in linked.items() if profile in of}
+        rows = {folder: _rows(folder) for folder in set(folders.values())}
+        known = {number: (folder, read) for number, folder in folders.items() if (read := rows[folder]) is not None}
+        for sight in survey(servers(known, now or 0)):
+            launches = (sight.server.launched(running.leader.launch) for running in sight.running)
+            found |= {launched.generation for launched in launches if launched is not None}
+    return found
 
 
 def _rows(folder: Path) -> tuple[Row, ...] | None:

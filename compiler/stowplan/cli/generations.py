@@ -12,6 +12,7 @@ from stowplan.cli.workspace import Workspace, complete_generation, format_option
 from stowplan.inputs import git
 from stowplan.store.generations import current, history
 from stowplan.store.lock import locked
+from stowplan.store.pins import pins
 from stowplan.store.publish import rollback
 
 _NAMED = 3
@@ -23,15 +24,16 @@ _NAMED = 3
 def generations_command(workspace: Workspace, form: str) -> int:
     """List what was published.
 
-    Number, time, digest, git commit, and which launches changed; `*` marks the current one.
+    Number, time, digest, git commit, how many models, which launches changed, and pins; `*` marks the current one.
 
     \b
     stowplan generations
     stowplan generations --format json
     """
-    now, past = current(workspace.build), history(workspace.build)
+    now, past, named = current(workspace.build), history(workspace.build), pins(workspace.build)
     if form == "json":
-        say(json.dumps({"current": now, "generations": [asdict(row) for row in past]}, indent=2, ensure_ascii=False))
+        document = {"current": now, "pins": named, "generations": [asdict(row) for row in past]}
+        say(json.dumps(document, indent=2, ensure_ascii=False))
         return OK
     if not past:
         say("nothing was published yet: `stowplan compile`")
@@ -42,7 +44,10 @@ def generations_command(workspace: Workspace, form: str) -> int:
         mark = "*" if row.number == now else " "
         commit = (row.commit or "-")[:8] + ("+" if row.commit and row.commit.endswith("+") else "")
         what = _changes(row.changed) if row.action else "broken off"
-        say(f"{mark} {row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}  {what}")
+        models = "" if row.models is None else f"{row.models} model{'' if row.models == 1 else 's'}"
+        pinned = "".join(f", pinned: {name}" for name, number in named.items() if number == row.number)
+        about = f"{row.number:>4}  {row.time or '':20}  {row.digest[:12]}  {commit:<9}"
+        say(f"{mark} {about}  {models:<11}  {what}{pinned}")
     return OK
 
 

@@ -20,6 +20,7 @@ from stowplan.engines.flags import table_file, table_source
 from stowplan.nouns.entry import Entry
 from stowplan.pipeline import Compiled, compile_revision, compiled_rows
 from stowplan.read import diff, explain
+from stowplan.read.explanation import as_json, text
 from stowplan.read.registry import Row, Rows, UnreadableBuildError, rows
 from stowplan.read.subject import UnknownSubjectError
 from stowplan.report.locate import Locator
@@ -89,7 +90,7 @@ def explain_command(workspace: Workspace, subject: str, profile: str | None, for
         except ValueError as problem:
             message = f"`{key}` is no key path: {problem}" if key else f"no key follows the colon of `{subject}`"
             raise click.UsageError(message) from None
-    say(explain.as_json(explanation) if form == "json" else explain.text(explanation))
+    say(as_json(explanation) if form == "json" else text(explanation))
     return OK
 
 

@@ -13,11 +13,12 @@ from click.shell_completion import CompletionItem
 from stowplan.cli.console import PROBLEMS, show
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.project import State
-from stowplan.pipeline import BUILD, Compiled, compile_tree
+from stowplan.pipeline import BUILD, NEAREST, UNFIT, Compiled, compile_tree
 from stowplan.read.profile import VARIABLE, choose
 from stowplan.read.subject import UnknownSubjectError, model_called, profile_called, split, subject_called
 from stowplan.store.errors import StoreError
 from stowplan.store.generations import digests
+from stowplan.store.pins import pins
 from stowplan.words.diagnostic import has_errors
 
 MARKS = ("models.d", "profiles")
@@ -59,8 +60,9 @@ class Workspace:
         return choose(self.build, named, os.environ.get(VARIABLE), compiled.fleet.profiles.keys())
 
     def compiled(self, form: str) -> Compiled:
-        """The working tree, compiled in memory; with errors they are shown in that form and the command ends."""
-        compiled = compile_tree(self.project)
+        """The working tree, compiled in memory to be looked at; with errors they are shown in that form and the command
+        ends. What a compile can be told to allow is no error here, since nothing is published."""
+        compiled = compile_tree(self.project, allowed=(*NEAREST, *UNFIT))
         if has_errors(compiled.diagnostics):
             show(compiled.diagnostics, compiled.sources, form)
             raise click.exceptions.Exit(PROBLEMS)
@@ -112,6 +114,14 @@ def complete_generation(context: click.Context, _: click.Parameter, typed: str) 
     except (NoProjectError, StoreError):
         return []
     return [CompletionItem(str(number)) for number in numbers if str(number).startswith(typed)]
+
+
+def complete_pin(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """The build's pins whose names begin with what was typed."""
+    try:
+        return [CompletionItem(name) for name in pins(_workspace(context).build) if name.startswith(typed)]
+    except (NoProjectError, StoreError):
+        return []
 
 
 def _stems(context: click.Context, folder: str, pattern: str, typed: str) -> list[CompletionItem]:

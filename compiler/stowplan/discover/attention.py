@@ -100,7 +100,9 @@ def _every_nth(text: Section, layers: int) -> list[str] | None:
     for name, lesser in knowledge.table("layer_kinds")["every_nth_is_full"].items():
         nth = text.values.get(name)
         if is_count(nth):
-            return [lesser if (i + 1) % nth else "full" for i in range(layers)]
+            ends = knowledge.table("layer_kinds")["full_at_the_end"].get(name) in text.values
+            whole = layers // nth * nth if ends else layers
+            return [lesser if (i + 1) % nth and i < whole else "full" for i in range(layers)]
     for name, (offset, lesser) in knowledge.table("layer_kinds")["every_nth_from"].items():
         nth, first = text.values.get(name), text.values.get(offset)
         if is_count(nth) and type(first) is int:

@@ -6,6 +6,7 @@ from stowplan.discover import knowledge
 from stowplan.discover.attention import attention, sliding_window
 from stowplan.discover.files import MIB, Folder
 from stowplan.discover.heads import Heads
+from stowplan.discover.images import with_largest_image
 from stowplan.discover.rope import rope
 from stowplan.discover.section import Section, is_plain
 from stowplan.discover.states import state
@@ -46,6 +47,8 @@ def architecture(config: Section) -> Architecture:
     kv_heads, head_dim = _kv_heads(text) or heads, _head_dim(text, hidden_size, heads, mla)
     value_dim = None if mla is not None else text.count("v_head_dim")
     value_dim = None if value_dim == head_dim else value_dim
+    if mla is not None and text.model_type in knowledge.table("latent")["kept_by_head"]:
+        kv_heads, head_dim, mla = heads, (mla.qk_nope_head_dim or 0) + mla.qk_rope_head_dim, None
     encoded = any(section.truth("is_encoder_decoder") for section in (text, config))
     attends = attention(text, layers, encoded, heads, Heads(kv_heads, head_dim, value_dim))
     return Architecture(
@@ -73,7 +76,7 @@ def architecture(config: Section) -> Architecture:
         rope=rope(text),
         mla=mla,
         experts=_experts(text),
-        vision=tower(config, "vision"),
+        vision=with_largest_image(tower(config, "vision"), config),
         audio=tower(config, "audio"),
         remote_code=True if config.values.get("auto_map") else None,
     )

@@ -28,12 +28,12 @@ def facts(folder: Folder) -> Facts | None:
     """All that the folder's files tell; None where an error was noted in `folder.problems`."""
     listed = files(folder)
     values = folder.json_object(CONFIG, MAX_CONFIG)
-    held, headers = weights(folder, listed)
+    config = top(folder, values or {})
+    numbers = architecture(config)
+    held, headers = weights(folder, listed, numbers.layers if numbers.draft_layers else None)
     if values is None or held is None or has_errors(folder.problems):
         return None
-    config = top(folder, values)
     text = text_section(config)
-    numbers = architecture(config)
     tokenizer = folder.json_object(TOKENIZER, MAX_TOKENIZER) or {}
     chat = templates(folder, tokenizer)
     vectors = embedding(folder, numbers.hidden_size)

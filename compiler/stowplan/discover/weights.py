@@ -23,15 +23,19 @@ INDEX, CONSOLIDATED_INDEX = "model.safetensors.index.json", "consolidated.safete
 MAX_INDEX = 64 * MIB
 _CONSOLIDATED = "consolidated"
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
-_OTHER = "other"
+_OTHER, _DRAFT, _LAYERS = "other", "draft", "layers"
 _NAMED = 4
 _AGAIN = "download the model again; a download that was broken off goes on where it stopped"
 
 
-def weights(folder: Folder, files: Mapping[str, int]) -> tuple[Weights | None, dict[str, Header]]:
+def weights(
+    folder: Folder, files: Mapping[str, int], ahead: int | None = None
+) -> tuple[Weights | None, dict[str, Header]]:
     """The weights, and the header of each file that belongs to them; problems are noted in the folder.
 
-    `files` are the folder's files with their sizes. None if a file is missing or unsound.
+    `files` are the folder's files with their sizes, `ahead` the number of the first layer that predicts ahead, where
+    such layers stand among the others (vLLM 0.32.0, vllm/model_executor/models/utils.py and deepseek_v2.py,
+    `get_spec_layer_idx_from_weight_name`: they are not loaded unless asked for). None if a file is missing or unsound.
     """
     names = _names(folder, sorted(name for name in files if name.endswith(SUFFIX) and "/" not in name))
     if names is None:
@@ -42,7 +46,7 @@ def weights(folder: Folder, files: Mapping[str, int]) -> tuple[Weights | None, d
         if header is None:
             return None, {}
         headers[name] = header
-    return _sum(headers), headers
+    return _sum(headers, ahead), headers
 
 
 def _names(folder: Folder, present: list[str]) -> list[str] | None:
@@ -109,7 +113,7 @@ def _header(folder: Folder, name: str) -> Header | None:
     return None
 
 
-def _sum(headers: Mapping[str, Header]) -> Weights:
+def _sum(headers: Mapping[str, Header], ahead: int | None) -> Weights:
     dtypes: Counter[str] = Counter()
     groups: Counter[str] = Counter()
     parts = {part: group for group, parts in _groups().items() for part in parts}
@@ -117,8 +121,10 @@ def _sum(headers: Mapping[str, Header]) -> Weights:
     for header in headers.values():
         for tensor in header.tensors:
             dtypes[tensor.dtype] += tensor.bytes
-            found = {parts.get(part, _OTHER) for part in tensor.name.split(".")}
-            groups[min(found, key=order.__getitem__)] += tensor.bytes
+            names = tensor.name.split(".")
+            found = {parts.get(part, _OTHER) for part in names}
+            group = _DRAFT if _is_ahead(names, ahead) else min(found, key=order.__getitem__)
+            groups[group] += tensor.bytes
     return Weights(
         format="safetensors",
         bytes=sum(header.bytes for header in headers.values()),
@@ -126,6 +132,14 @@ def _sum(headers: Mapping[str, Header]) -> Weights:
         groups=dict(sorted(groups.items())),
         headers_sha256=sha256("\n".join(header.sha256 for _, header in sorted(headers.items())).encode()),
     )
+
+
+def _is_ahead(names: list[str], ahead: int | None) -> bool:
+    """Whether a tensor is of a layer beyond the model's own: `model.layers.61.` where there are 61."""
+    if ahead is None or _LAYERS not in names[:-1]:
+        return False
+    number = names[names.index(_LAYERS) + 1]
+    return number.isascii() and number.isdigit() and len(number) < 6 and int(number) >= ahead
 
 
 def _groups() -> dict[str, list[str]]:

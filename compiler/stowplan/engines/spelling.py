@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stowplan.nouns.flags import Flag
-from stowplan.words.digest import canonical_json
+from stowplan.words.digest import canonical_text
 from stowplan.words.keypath import format_key
 
 _HUMAN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmgtKMGT])")
@@ -71,22 +71,20 @@ def spell(flag: Flag, value: Any) -> tuple[str, ...]:
             return (option,)
         return (flag.off,) if flag.off else ()
     if flag.repeat:
-        return tuple(token for item in value for token in _joined(option, _text(flag, item)))
+        return tuple(token for item in value for token in _joined(option, _text(item)))
     if flag.many:
-        return (option, *(_text(flag, item) for item in value))
-    return _joined(option, _text(flag, value))
+        return (option, *(_text(item) for item in value))
+    return _joined(option, _text(value))
 
 
 def _joined(option: str, text: str) -> tuple[str, ...]:
-    if _OPTION.match(text):
+    if text[:1] == "-" and _OPTION.match(text):
         return (f"{option}={text}",)
     return (option, text)
 
 
-def _text(flag: Flag, value: Any) -> str:
-    if isinstance(value, dict | list) or (_is_json(flag) and not isinstance(value, str)):
-        return canonical_json(value).decode()
-    return value if isinstance(value, str) else json.dumps(value)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_text(value)
 
 
 def _is_json(flag: Flag) -> bool:
@@ -94,7 +92,7 @@ def _is_json(flag: Flag) -> bool:
 
 
 def _item_misfit(flag: Flag, item: Any) -> Misfit | None:
-    if flag.many and _OPTION.match(_text(flag, item)):
+    if flag.many and _OPTION.match(_text(item)):
         return Misfit("bad-value", "items that do not begin with a dash (the engine reads those as options)")
     if isinstance(item, dict | list) and not _is_json(flag):
         if isinstance(item, dict) and flag.json_items:

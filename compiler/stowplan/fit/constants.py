@@ -67,6 +67,7 @@ class Constants:
     aligns_to_block: bool
     keeps_chunks: bool
     checkpointed_states: Sequence[str]
+    heeds_state_dtype: Sequence[str]
     checkpoint_kv_dtype: Mapping[str, str]
     keeps_batch_for_encoder: bool
     multiplies_concurrency: bool
@@ -76,7 +77,7 @@ class Constants:
     kv_bytes: Mapping[str, int]
     kv_rows: Mapping[str, int]
     runtime_bits: Mapping[str, Row]
-    expert_padding: Mapping[str, tuple[int, int]]
+    expert_padding: Mapping[str, Mapping[str, tuple[int, int]]]
     towers: Mapping[str, Row]
     weights_more: Factor
     activations_more: Factor
@@ -89,6 +90,8 @@ class Constants:
     spread: Mapping[str, Factor]
     non_torch: Mapping[str, Span]
     context: Mapping[str, Span]
+    graphs_most: Mapping[str, int]
+    graphs_measured: int
     graphs_base: float
     graphs_layer: float
     graphs_spread: Factor
@@ -148,7 +151,7 @@ def decoded(known: Row, version: str) -> Constants:
         kv_bytes=known["kv-cache-dtypes"]["bytes"],
         kv_rows=known["kv-cache-dtypes"]["rows"],
         runtime_bits=known["runtime-quantization"]["methods"],
-        expert_padding={name: (to[0], to[1]) for name, to in known["expert-padding"]["methods"].items()},
+        expert_padding=_padding(row for row in known["expert-padding"]["rows"] if _holds(row, max(key, first))),
         towers=known["towers"]["types"],
         weights_more=_wider(known["weights"]["more-mib"], more, MIB),
         activations_more=_wider(known["activations"]["more-mib"], more, MIB),
@@ -188,6 +191,14 @@ def _wider(values: list[float], more: Factor, unit: int = 1) -> Factor:
 
 def _batch(row: Row) -> Batch:
     return Batch(row["memory-gib"] << 30, tuple(row.get("but", ())), row["tokens"], row["sequences"])
+
+
+def _padding(rows: Iterable[Row]) -> Mapping[str, Mapping[str, tuple[int, int]]]:
+    """Method → major capability (`""`: any other) → the multiples that hidden and inner size are rounded up to."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault(row["method"], {})[row.get("capability", "")] = (row["to"][0], row["to"][1])
+    return found
 
 
 def _block(row: Row) -> Block:

@@ -7,7 +7,8 @@ from stowplan.fit.span import Span
 
 
 def document(of: Estimate) -> dict[str, Any]:
-    """The verdict and what it follows from: bytes of each card as [least, likely, most], tokens; and what is not known.
+    """The verdict and what it follows from: bytes of each card as [least, likely, most], tokens; what is not known, and
+    what start it was learnt from.
 
     Of a card whose memory nobody says there is a verdict alone.
     """
@@ -28,9 +29,12 @@ def document(of: Estimate) -> dict[str, Any]:
             **{name: _listed(span) for name, span in spans.items()},
         }
         shown["tokens"] = of.tokens
-        shown["longest"] = {"surely": of.longest, "likely": of.longest_likely}
+        if not of.missing:
+            shown["longest"] = {"surely": of.longest, "likely": of.longest_likely}
     if of.missing:
         shown["missing"] = list(of.missing)
+    if of.measured is not None:
+        shown["measured"] = of.measured
     return shown
 
 

@@ -21,7 +21,8 @@ class Estimate:
     `pool` is what is left for the KV cache, of which `blocks` are made, laid out as `plan`.
     `tokens` is the context as asked for, or the model's own, `batch` what runs at once. `longest` is the longest
     context that surely fits, `longest_likely` the one that likely does, both no longer than the model takes.
-    `reasons` say why the verdict is not `fits`, `missing` what is not known, `notes` what widens the ranges.
+    `reasons` say why the verdict is not `fits`, `missing` what is not known, `notes` what widens the ranges;
+    `measured` names the start that activations, libraries and the like were learnt from, None where there is none.
     """
 
     verdict: str
@@ -43,6 +44,7 @@ class Estimate:
     reasons: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: str | None = None
 
     @property
     def needed(self) -> Span:

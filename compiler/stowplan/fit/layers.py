@@ -195,7 +195,8 @@ def _state_bytes(of: Architecture, settings: Settings, known: Constants, missing
         missing.append("how many of its states are kept for prefix caching is not followed here")
     model = element_size(settings.dtype)
     conv = ELEMENT.get(settings.conv_dtype, model)
-    recurrent = ELEMENT.get(settings.state_dtype) or ELEMENT.get(state.dtype or "", conv)
+    own = state.dtype if state.kind in known.heeds_state_dtype else None
+    recurrent = ELEMENT.get(settings.state_dtype) or ELEMENT.get(own or "", conv)
     size = state_size(state, settings.tensor_parallel, conv, recurrent, settings.draft_tokens)
     if size is None:
         missing.append(f"the sizes of its state layers (`{state.kind}`) are not all in the facts")

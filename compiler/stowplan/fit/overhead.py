@@ -16,10 +16,10 @@ fitted on real starts:
 `spread` says how far measured peaks lay from that, by family of models; wide where nothing was measured.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stowplan.fit.constants import Constants
+from stowplan.fit.encoder import NO_ENCODER, Range, encoder
 from stowplan.fit.lacking import Lacking
 from stowplan.fit.layers import Unknown, element_size
 from stowplan.fit.settings import Settings
@@ -30,12 +30,6 @@ DENSE, EXPERTS, ENCODER, STATE = "dense", "experts", "encoder", "state"
 _STATES = {"linear", "mamba", "conv", "hybrid"}
 _FAST = ((9, 0), (10, 0))
 """Capabilities with symmetric memory (vllm/distributed/device_communicators/all_reduce_utils.py, 0.19.1)."""
-_ITEM = (256, 2048, 16384)
-_PATCHES = (1, 4, 16)
-"""Tokens of the largest image, and patches for a token, of an encoder nothing is known of: least, likely, most."""
-
-
-_NO_ENCODER = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +48,8 @@ class Peak:
     forward: float
     hidden: float
     workspace: float
-    encoder: tuple[float, float, float]
-    encoder_cache: tuple[float, float, float]
+    encoder: Range
+    encoder_cache: Range
     guessed: bool
 
 
@@ -97,32 +91,13 @@ def peak(
         kept = _workspace(facts, settings, known)
         workspace = kept * taken
         forward += (1 - kept) * taken
-    encoder, cache, guessed = _encoder(of, settings, known, batch, more, size)
-    return Peak(sampler, forward, hidden, workspace, encoder, cache, guessed)
+    vision, cache, guessed = encoder(of, settings, known, batch.tokens, more, size)
+    return Peak(sampler, forward, hidden, workspace, vision, cache, guessed)
 
 
 def _workspace(facts: Facts, settings: Settings, known: Constants) -> float:
     method = settings.quantization or (facts.quantization.method if facts.quantization else "none")
     return known.workspace.get(method, known.workspace["other"])
-
-
-def _encoder(
-    of: Architecture, settings: Settings, known: Constants, batch: Batch, more: Lacking, size: int
-) -> tuple[tuple[float, float, float], tuple[float, float, float], bool]:
-    """The encoder's own peak and what it leaves behind: least, likely, most; and whether that is known at all."""
-    tower = of.vision or of.audio
-    if tower is None or not settings.encoder or not settings.encoder_profiled:
-        return _NO_ENCODER, _NO_ENCODER, False
-    row: Mapping[str, int] = known.towers.get(tower.model_type or "", {})
-    item, patches = more.encoder_item or row.get("item"), more.encoder_patches or row.get("patches")
-    items = _ITEM if item is None else (item, item, item)
-    each = _PATCHES if patches is None else (patches, patches, patches)
-    width = known.encoder * (tower.hidden_size or of.hidden_size or 0) * size
-    left = known.encoder_cache * (of.hidden_size or 0) * size
-    tokens = [max(batch.tokens, most) for most in items]
-    pass_ = (tokens[0] * each[0] * width, tokens[1] * each[1] * width, tokens[2] * each[2] * width)
-    cache = (tokens[0] * left, tokens[1] * left, tokens[2] * left)
-    return pass_, cache, item is None or patches is None
 
 
 def spread(known: Constants, of: tuple[str, ...]) -> Factor:
@@ -137,7 +112,7 @@ def activation(parts: Peak, wide: Factor, more: Factor) -> Span:
     """The activation peak in bytes; `more` is added to it."""
     text = max(parts.sampler + parts.hidden, parts.forward)
     low = likely = high = text + parts.workspace
-    if parts.encoder is not _NO_ENCODER:
+    if parts.encoder is not NO_ENCODER:
         low, likely, high = (
             max(text, peak) + parts.workspace + cache
             for peak, cache in zip(parts.encoder, parts.encoder_cache, strict=True)
@@ -163,10 +138,25 @@ def context(settings: Settings, known: Constants) -> Span:
     return known.context["alone" if alone else "together"]
 
 
-def graphs(of: Architecture, settings: Settings, known: Constants) -> Span | Unknown:
-    """What CUDA graphs take."""
+def graphs(
+    of: Architecture, settings: Settings, known: Constants, batch: Batch, capability: tuple[int, int] | None
+) -> Span | Unknown:
+    """What CUDA graphs take: what the first of them does, and for each layer by how many there are.
+
+    The line was drawn through starts that captured `graphs_measured` of them; what fewer save of the first part was
+    not measured, so the least is that share of it.
+    """
     if settings.enforce_eager or settings.pooling:
+        return NOTHING
+    most = known.graphs_most.get("" if capability is None else str(capability[0]), known.graphs_most[""])
+    count = settings.captures.count(batch.tokens, batch.sequences, most, settings.draft_tokens)
+    if count == 0:
         return NOTHING
     if of.layers is None:
         return Unknown(("how many layers it has is not in the facts, so CUDA graphs are unknown",))
-    return known.graphs_spread.times(known.graphs_base + known.graphs_layer * of.layers / settings.pipeline_parallel)
+    share = count * (2 if settings.loras else 1) / known.graphs_measured
+    layers = known.graphs_layer * share * of.layers / settings.pipeline_parallel
+    wide = known.graphs_spread
+    low = 0 if settings.captures.perhaps else int(wide.low * (known.graphs_base * min(share, 1) + layers))
+    whole = known.graphs_base + layers
+    return Span(min(low, int(wide.likely * whole)), int(wide.likely * whole), int(wide.high * whole))

@@ -40,12 +40,12 @@ def ranks(
     Where several eras may hold, each part is as wide as all of them.
     """
     known = eras[-1]
-    loaded = weights(facts, settings, known)
+    capability = None if gpu is None else gpu.capability
+    loaded = weights(facts, settings, known, capability)
     if isinstance(loaded, Unknown):
         missing += loaded.why
         loaded = (NOTHING,) * settings.pipeline_parallel
-    capability = None if gpu is None else gpu.capability
-    drawn = graphs(facts.architecture, settings, known)
+    drawn = graphs(facts.architecture, settings, known, at_once, capability)
     if isinstance(drawn, Unknown):
         missing += drawn.why
         drawn = NOTHING
@@ -77,12 +77,12 @@ def _active(
             missing += [why for why in parts.why if why not in missing]
             return NOTHING
         found.append(activation(parts, spread(era, of), era.activations_more))
-        if parts.guessed and _GUESSED not in notes:
-            notes.append(_GUESSED)
+        if parts.guessed and GUESSED not in notes:
+            notes.append(GUESSED)
     return _over(found)
 
 
-_GUESSED = "how many tokens the largest image makes is not in the facts"
+GUESSED = "how many tokens the largest image makes is not in the facts"
 
 
 def _over(spans: Sequence[Span]) -> Span:

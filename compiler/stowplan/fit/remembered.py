@@ -1,15 +1,15 @@
 """Estimates that were made already: a compile asks twice, and models of one kind stand in thousands of folders.
 
-The law: an estimate follows from the facts' numbers, the flags, the variables, the card and the engine alone, so all
-of these, by value, are the key; what cannot be compared by value is asked anew. Nothing but time depends on this.
+The law: an estimate follows from the facts' numbers, the flags, the variables, the card, the engine and what was
+measured of its starts alone, so all of these, by value, are the key; what cannot be compared by value is asked anew.
+Nothing but time depends on this.
 """
 
-from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from stowplan.fit.estimate import Estimate
-from stowplan.fit.subject import Drafts, question
+from stowplan.fit.subject import question
 from stowplan.nouns.facts import Facts, Weights
 from stowplan.nouns.project import Subject
 from stowplan.words.layered import Leaf, Tree
@@ -24,8 +24,6 @@ _ASIDE = frozenset(
     )
 )
 """Facts that no estimate looks at, and the weights, which are looked at by themselves."""
-_DRAFTING = frozenset(("speculative-config", "spec-method", "spec-model", "spec-tokens"))
-"""Flags by which another model's facts may count."""
 
 
 class Memory:
@@ -38,21 +36,20 @@ class Memory:
         self._models: dict[int, tuple[Facts, int]] = {}  # by id, which the facts beside it keep theirs
         self._kinds: dict[tuple[Any, ...], int] = {}
 
-    def of(self, subject: Subject, others: Callable[[], Drafts] | None = None) -> Estimate | None:
-        """As `subject.of`; `others` finds the project's models, for the few that name one as a draft."""
+    def of(self, subject: Subject) -> Estimate | None:
+        """As `subject.of`."""
         engine, facts = subject.engine, subject.facts
         if engine is None or facts is None or subject.is_external:
             return None
         flags: Tree = subject.table(engine.kind)
-        if not _DRAFTING.isdisjoint(flags):
-            asked = question(subject, None if others is None else others())
-            return None if asked is None else asked.answer()
         env = subject.settings.get("env")
         key = (
             self._kind(facts),
+            None if subject.draft is None else self._kind(subject.draft),
             engine.kind,
             engine.version.value,
             subject.profile.gpu,
+            (engine.label, subject.profile.measured.get(subject.model)),
             tuple([_said(name, node) for name, node in flags.items()]),
             tuple([_said(name, node) for name, node in env.items()]) if isinstance(env, dict) else None,
         )

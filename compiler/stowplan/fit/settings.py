@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stowplan.fit.captures import FLAGS, USUAL, Captures, captures
 from stowplan.nouns.facts import Facts
 
 AUTO = "auto"
@@ -51,7 +52,9 @@ class Settings:
     encoder: bool = True
     encoder_profiled: bool = True
     encoder_whole: bool = False
+    image_pixels: int | None = None
     graphs_counted: bool | None = None
+    captures: Captures = USUAL
     keeps_chunks: bool | None = None
     unknown: tuple[str, ...] = ()
 
@@ -112,6 +115,8 @@ def settings(flags: Mapping[str, Any], env: Mapping[str, str], draft: Facts | No
         found["max_model_len"] = FIT
     if "disable-hybrid-kv-cache-manager" in flags:
         found["hybrid_manager"] = flags["disable-hybrid-kv-cache-manager"] is False
+    if not FLAGS.isdisjoint(flags):
+        found["captures"] = captures(flags)
     if flags.get("enable-lora"):
         found["loras"] = flags.get("max-loras") or 1
     if "speculative-config" in flags:
@@ -122,6 +127,8 @@ def settings(flags: Mapping[str, Any], env: Mapping[str, str], draft: Facts | No
         found["encoder"] = False
     if flags.get("skip-mm-profiling") or _takes_none(flags.get("limit-mm-per-prompt")):
         found["encoder_profiled"] = False
+    if (pixels := _pixels(flags.get("mm-processor-kwargs"))) is not None:
+        found["image_pixels"] = pixels
     if flags.get("mm-encoder-tp-mode") == "data":
         found["encoder_whole"] = True
     if (counted := env.get("VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS")) is not None:
@@ -173,3 +180,17 @@ def _takes_none(limits: Any) -> bool:
     if not isinstance(limits, dict) or not {"image", "video"} <= limits.keys():
         return False
     return not any(limit.get("count", 1) if isinstance(limit, dict) else limit for limit in limits.values())
+
+
+def _pixels(kwargs: Any) -> int | None:
+    """The pixels that `mm-processor-kwargs` lets an image have, as the processors of Qwen2-VL and its heirs name it
+    (vLLM 0.32.0, vllm/model_executor/models/qwen2_vl.py, `_get_vision_size`)."""
+    if not isinstance(kwargs, dict):
+        return None
+    for place in (kwargs.get("images_kwargs"), kwargs):
+        if isinstance(place, dict):
+            size = place.get("size")
+            found = place.get("max_pixels", size.get("longest_edge") if isinstance(size, dict) else None)
+            if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+                return found
+    return None

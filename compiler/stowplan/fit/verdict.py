@@ -17,11 +17,13 @@ from stowplan.fit.grant import Grant, grant
 from stowplan.fit.kv import NO_CACHE, Plan, plan
 from stowplan.fit.lacking import NOTHING_MORE, Lacking
 from stowplan.fit.layers import Unknown, cache_layers
+from stowplan.fit.measured import Launch, Learnt, learn
 from stowplan.fit.overhead import Batch
-from stowplan.fit.ranks import Rank, ranks
+from stowplan.fit.ranks import GUESSED, Rank, ranks
 from stowplan.fit.settings import FIT, Settings
 from stowplan.fit.span import NOTHING, Span
 from stowplan.nouns.facts import Facts
+from stowplan.nouns.measured import Start
 from stowplan.nouns.profile import Gpu
 
 _NO_GRANT = Grant(0, 0, 0, 0, NOTHING, None, False)
@@ -34,9 +36,13 @@ def estimate(
     version: str | None,
     more: Lacking = NOTHING_MORE,
     kind: str = "vllm",
+    starts: Sequence[Start] = (),
 ) -> Estimate:
     """The memory of one launch: a model's facts, the launch's settings, the card, the engine's version (None where
-    nobody says). Raises `KeyError` for a kind of engine that nothing is known of (`constants.knows`)."""
+    nobody says), and what `starts` of it on such a card were seen to take.
+
+    Raises `KeyError` for a kind of engine that nothing is known of (`constants.knows`).
+    """
     eras = constants(kind, version)
     known = eras[-1]
     missing = [f"what `{name}` changes is not followed here" for name in settings.unknown]
@@ -52,6 +58,13 @@ def estimate(
     if granted is None:
         missing.append("how much memory the card has is not in the profile" if gpu else "the profile has no GPU")
         granted = _NO_GRANT
+    launch = Launch(facts=facts, settings=settings, known=known, gpu=gpu, batch=at_once, more=more)
+    learnt = learn(starts, launch, taken[0], granted, kind)
+    if isinstance(learnt, Learnt):
+        taken, granted = (learnt.rank,), replace(granted, unseen=learnt.unseen)
+        notes = [note for note in notes if note != GUESSED]
+    elif learnt is not None:
+        notes.append(learnt)
     stage, pool, blocks = _tightest(taken, granted, layout, settings)
     rank = taken[stage]
     most = tokens if facts.context is None else max(tokens, facts.context.tokens)
@@ -59,7 +72,9 @@ def estimate(
     if settings.max_model_len == FIT:
         tokens = max(1, min(tokens, longest))
     kv = layout.needed(tokens, stage)
-    verdict, reasons = _verdict(rank, granted, pool, kv, missing)
+    # of no card, and of what a setting moves elsewhere, nothing can be said
+    is_open = granted is _NO_GRANT or bool(settings.unknown)
+    verdict, reasons = (UNKNOWN, ()) if is_open else _verdict(rank, granted, pool, kv, missing)
     return Estimate(
         verdict=verdict,
         granted=granted.granted,
@@ -80,6 +95,7 @@ def estimate(
         reasons=reasons,
         missing=tuple(missing),
         notes=tuple(notes),
+        measured=learnt.source if isinstance(learnt, Learnt) else None,
     )
 
 
@@ -143,11 +159,11 @@ def _verdict(rank: Rank, granted: Grant, pool: Span, kv: int, missing: Sequence[
         room = beside.taken_from(granted.granted)
         short = kv > granted.fixed or granted.fixed > room.high
         maybe = granted.fixed > room.low
-    if short and granted.granted:
+    if short:
         reasons.append("even at the least it needs more than is granted")
-    elif maybe and granted.granted:
+    elif maybe:
         reasons.append("it may need more than is granted")
-    if granted.granted and (least or short):
+    if least or short:
         return DOES_NOT_FIT, tuple(reasons)
     if missing:
         return UNKNOWN, tuple(reasons)

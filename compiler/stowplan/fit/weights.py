@@ -31,8 +31,10 @@ class _Parts:
     other: float
 
 
-def weights(facts: Facts, settings: Settings, known: Constants) -> tuple[Span, ...] | Unknown:
-    """Bytes on the card of each pipeline stage, or why they are unknown."""
+def weights(
+    facts: Facts, settings: Settings, known: Constants, capability: tuple[int, int] | None = None
+) -> tuple[Span, ...] | Unknown:
+    """Bytes on the card (of that compute capability) of each pipeline stage, or why they are unknown."""
     if facts.weights.bytes is None:
         return Unknown(("how many bytes its weights have is not in the facts",))
     method = settings.quantization
@@ -43,12 +45,14 @@ def weights(facts: Facts, settings: Settings, known: Constants) -> tuple[Span, .
     if (whole := _as_they_are(facts, settings, known)) is not None:
         found = [Span(int(whole + more.low), int(whole + more.likely) + rope, int(whole + more.high) + rope)]
     else:
-        low, likely, high = _shared_out(facts, settings, known)
+        low, likely, high = _shared_out(facts, settings, known, capability)
         found = [
             Span(int(a + more.low), int(b + more.likely) + rope, int(c + more.high) + rope)
             for a, b, c in zip(low, likely, high, strict=True)
         ]
-    return _with_others(found, facts, settings, known) if settings.draft or settings.loras else tuple(found)
+    if settings.draft or settings.loras:
+        return _with_others(found, facts, settings, known, capability)
+    return tuple(found)
 
 
 def _as_they_are(facts: Facts, settings: Settings, known: Constants) -> int | None:
@@ -69,10 +73,12 @@ def _as_they_are(facts: Facts, settings: Settings, known: Constants) -> int | No
     return (facts.weights.bytes or 0) - left
 
 
-def _with_others(found: list[Span], facts: Facts, settings: Settings, known: Constants) -> tuple[Span, ...] | Unknown:
+def _with_others(
+    found: list[Span], facts: Facts, settings: Settings, known: Constants, capability: tuple[int, int] | None
+) -> tuple[Span, ...] | Unknown:
     """With a draft model, which is on the last stage, and the room for adapters, which every stage has."""
     if settings.draft is not None:
-        draft = weights(settings.draft, Settings(tensor_parallel=settings.tensor_parallel), known)
+        draft = weights(settings.draft, Settings(tensor_parallel=settings.tensor_parallel), known, capability)
         if isinstance(draft, Unknown):
             return Unknown(tuple(f"the draft model: {why}" for why in draft.why))
         found[-1] += draft[0]
@@ -84,14 +90,16 @@ def _with_others(found: list[Span], facts: Facts, settings: Settings, known: Con
     return tuple(found)
 
 
-def _shared_out(facts: Facts, settings: Settings, known: Constants) -> tuple[list[float], list[float], list[float]]:
+def _shared_out(
+    facts: Facts, settings: Settings, known: Constants, capability: tuple[int, int] | None
+) -> tuple[list[float], list[float], list[float]]:
     """Least, likely and greatest bytes on each stage's card."""
     of, cards = facts.architecture, settings.tensor_parallel
     least, most = _dtype_ratio(facts, settings)
     bits = known.runtime_bits.get(settings.quantization or "") if facts.quantization is None else None
     smaller = 1.0 if bits is None else bits["bits"] / 16
     scope = () if bits is None else bits["groups"]
-    padding = _padding(facts, settings, known)
+    padding = _padding(facts, settings, known, capability)
     copied = _copied(of, cards)
     whole = 1 if settings.encoder_whole else cards
     return (
@@ -182,10 +190,11 @@ def _dtype_ratio(facts: Facts, settings: Settings) -> tuple[float, float]:
     return ratio, 1.0 if mixed and ratio < 1 else ratio
 
 
-def _padding(facts: Facts, settings: Settings, known: Constants) -> float:
+def _padding(facts: Facts, settings: Settings, known: Constants, capability: tuple[int, int] | None) -> float:
     """By how much experts grow whose kernel wants sides of certain multiples."""
     of, have = facts.architecture, facts.quantization
-    to = known.expert_padding.get(settings.quantization or (have.method if have else ""))
+    by_card = known.expert_padding.get(settings.quantization or (have.method if have else ""), {})
+    to = by_card.get(str(capability[0]) if capability else "", by_card.get(""))
     inner = (of.experts.intermediate_size if of.experts else None) or of.intermediate_size
     if to is None or of.hidden_size is None or inner is None:
         return 1.0

@@ -4,7 +4,7 @@ Everything after this is pure: the same `Sources` give the same build, wherever 
 both ways see the same, inputs are plain files in plain folders: links are refused, wherever they lead.
 """
 
-from pathlib import PurePosixPath
+import re
 
 from stowplan.words.diagnostic import Diagnostic, Place, error
 
@@ -12,11 +12,11 @@ Sources = dict[str, bytes]
 """Input files by path relative to the project, POSIX, sorted."""
 
 PROFILES, MODELS, ENGINES = FOLDERS = ("profiles", "models.d", "engines")
-NESTED = (MODELS, ENGINES)
-"""The folders whose folders hold inputs, too."""
+NESTED = ("models.d/*", "engines/*", "profiles/measured")
+"""The folders in them that hold inputs, too."""
 PATTERNS = (
-    *("profiles/*.toml", "models.d/*.toml", "models.d/*/*.toml", "models.d/*/discovered.json"),
-    "engines/*/*.json",
+    *("profiles/*.toml", "profiles/measured/*.toml"),
+    *("models.d/*.toml", "models.d/*/*.toml", "models.d/*/discovered.json", "engines/*/*.json"),
 )
 """What counts as an input. Nothing else in a project is read."""
 
@@ -26,16 +26,28 @@ MAX_BYTES = {".toml": 1 << 20, ".json": 16 << 20}
 
 def is_input(name: str) -> bool:
     """Whether the path `name`, relative to the project, is one of an input file."""
-    path = PurePosixPath(name)
-    if path.name.startswith("."):  # an editor's, or a file manager's
-        return False
-    return any(len(path.parts) == pattern.count("/") + 1 and path.match(pattern) for pattern in PATTERNS)
+    return _INPUT.fullmatch(name) is not None and not _is_hidden(name)
+
+
+def is_nested(name: str) -> bool:
+    """Whether a folder of that name, in one of `FOLDERS`, holds inputs."""
+    return _FOLDER.fullmatch(name) is not None
 
 
 def leads_to_inputs(name: str) -> bool:
     """Whether `name` is an input, or would be a folder that holds some."""
-    folder, _, last = name.rpartition("/")
-    return name in FOLDERS or (folder in NESTED and not last.startswith(".")) or is_input(name)
+    return name in FOLDERS or (not _is_hidden(name) and is_nested(name)) or is_input(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name[name.rfind("/") + 1 :].startswith(".")  # an editor's, or a file manager's
+
+
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in patterns), re.DOTALL)
+
+
+_INPUT, _FOLDER = _any_of(PATTERNS), _any_of(NESTED)
 
 
 def unreadable(name: str, reason: str) -> Diagnostic:

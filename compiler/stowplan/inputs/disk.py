@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stowplan.inputs import FOLDERS, NESTED, Sources, is_input, leads_to_inputs, link, too_large, unreadable
+from stowplan.inputs import FOLDERS, Sources, is_input, is_nested, leads_to_inputs, link, too_large, unreadable
 from stowplan.words.diagnostic import Diagnostic
 
 
@@ -53,7 +53,7 @@ def _names(project: Path, found: Survey) -> Iterator[str]:
             if entry.is_symlink():
                 if leads_to_inputs(name):
                     found.problems.append(link(name))
-            elif folder in NESTED and entry.is_dir(follow_symlinks=False):
+            elif entry.is_dir(follow_symlinks=False) and is_nested(name):
                 folders.append(name)
             elif is_input(name):
                 yield name

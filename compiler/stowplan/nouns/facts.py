@@ -65,7 +65,10 @@ class Experts(FactsShape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tower(FactsShape):
-    """A vision or audio encoder beside the language model."""
+    """A vision or audio encoder beside the language model.
+
+    `image_tokens` are those that the largest image makes, `token_patches` how many patches of it make one.
+    """
 
     model_type: str | None = None
     layers: int | None = None
@@ -73,6 +76,8 @@ class Tower(FactsShape):
     heads: int | None = None
     patch_size: int | None = None
     image_size: int | None = None
+    image_tokens: int | None = None
+    token_patches: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

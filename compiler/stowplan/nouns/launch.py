@@ -7,8 +7,17 @@ from stowplan.words.layered import Leaf
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """A flag with its values, or one positional, and the leaves it was made from (several where, say, a root and a
+    path make one). No other argument is made from the same."""
+
+    texts: tuple[str, ...]
+    origins: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """One argument, and the leaves it was made from (several where, say, a root and a path make one)."""
+    """One text of the command line, and the leaves it was made from."""
 
     text: str
     origins: tuple[Leaf, ...]
@@ -31,17 +40,14 @@ Option = tuple[Token, ...]
 class Launch:
     """How one server is started.
 
-    `command` is executable, `serve` and the model; `address` the reserved flags that the compiler
-    sets (host, port, served name); `options` everything else, sorted by flag. `pass_env` names the
-    variables a script lets through from its surroundings. `digest` covers what needs a restart when
-    it changes, and nothing else.
+    `arguments` are executable, `serve` and the model; then the reserved flags that the compiler sets (host, port,
+    served name); then everything else, sorted by flag. `pass_env` names the variables a script lets through from its
+    surroundings. `digest` covers what needs a restart when it changes, and nothing else.
     """
 
     engine: str
     version: str
-    command: tuple[Token, Token, Token]
-    address: tuple[Option, ...]
-    options: tuple[Option, ...]
+    arguments: tuple[Argument, ...]
     env: tuple[EnvVar, ...]
     pass_env: tuple[str, ...]
     bind: str
@@ -49,28 +55,45 @@ class Launch:
     digest: str
 
     @property
+    def command(self) -> tuple[Token, ...]:
+        """Executable, `serve`, model."""
+        return tuple(token for argument in self.arguments[:3] for token in _tokens(argument))
+
+    @property
+    def address(self) -> tuple[Option, ...]:
+        """The reserved flags."""
+        return tuple(map(_tokens, self.arguments[3:6]))
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The other flags."""
+        return tuple(map(_tokens, self.arguments[6:]))
+
+    @property
     def tokens(self) -> Iterator[Token]:
         """Every token of the command line in order."""
-        yield from self.command
-        for option in (*self.address, *self.options):
-            yield from option
+        return (token for argument in self.arguments for token in _tokens(argument))
 
     @property
     def argv(self) -> list[str]:
         """The command line, complete."""
-        return [token.text for token in self.tokens]
+        return [text for argument in self.arguments for text in argument.texts]
 
     @property
     def extra_args(self) -> list[str]:
         """The command line without executable, `serve`, model and the reserved flags."""
-        return [token.text for option in self.options for token in option]
+        return [text for argument in self.arguments[6:] for text in argument.texts]
 
     @property
     def executable(self) -> str:
         """The program."""
-        return self.command[0].text
+        return self.arguments[0].texts[0]
 
     @property
     def model_path(self) -> str:
         """The folder of the weights on the profile's machine."""
-        return self.command[2].text
+        return self.arguments[2].texts[0]
+
+
+def _tokens(argument: Argument) -> Option:
+    return tuple(Token(text, argument.origins) for text in argument.texts)

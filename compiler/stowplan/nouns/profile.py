@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.gate import TomlShape
+from stowplan.nouns.measured import Start
 from stowplan.words.layered import Leaf, Tree, find
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?(B|KiB|MiB|GiB|KB|MB|GB)")
@@ -107,7 +108,10 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A merged profile. `tree` keeps every value with its origin; `names` is itself, then its parent."""
+    """A merged profile. `tree` keeps every value with its origin; `names` is itself, then its parent.
+
+    `measured`: model → what its starts on this card were seen to take.
+    """
 
     name: str
     file: str
@@ -116,6 +120,7 @@ class Profile:
     gpu: Gpu | None
     engines: Mapping[str, Engine]
     ports: tuple[int, int] | None
+    measured: Mapping[str, tuple[Start, ...]] = field(default_factory=dict)
 
     def leaf(self, *path: str) -> Leaf | None:
         """The leaf at `path`, None if there is none."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.flags import FlagTable
+from stowplan.nouns.measured import Measured
 from stowplan.nouns.overlay import EXTERNAL
 from stowplan.nouns.profile import Engine, Profile
 from stowplan.words.keypath import KeyPath
@@ -46,13 +47,15 @@ class Model:
 class Project:
     """All inputs, parsed. `broken_profiles` exist as files but could not be read.
 
-    `tables`: engine → version → the flag table that the project brings itself.
+    `tables`: engine → version → the flag table that the project brings itself. `measured`: profile → what starts on
+    it were seen to take.
     """
 
     profiles: Mapping[str, Document]
     models: Mapping[str, Model]
     broken_profiles: frozenset[str] = frozenset()
     tables: Mapping[str, Mapping[str, FlagTable]] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
 
 class State(StrEnum):
@@ -78,7 +81,7 @@ class Subject:
 
     `settings` holds everything that is configuration, `facts_tree` everything that is fact (with
     corrections laid over), each value with its origin; `facts` is the same facts, typed, and `because`
-    the reason of the corrections.
+    the reason of the corrections. `draft` are the facts of the project's model that this one's launch drafts with.
     """
 
     model: str
@@ -90,6 +93,7 @@ class Subject:
     facts: Facts | None = None
     facts_tree: Tree = field(default_factory=dict)
     because: str | None = None
+    draft: Facts | None = None
 
     @property
     def name(self) -> str:

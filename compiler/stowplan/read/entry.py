@@ -92,6 +92,13 @@ class Entry:
         return self._members.get("vram_estimate_mb")
 
     @property
+    def fit(self) -> str | None:
+        """Whether it fits its profile's card: `fits`, `tight` (it may not), `unknown`, or `does-not-fit` where that was
+        allowed; None for what was not estimated."""
+        found: dict[str, Any] = self._members["metadata"].get("fit", {})
+        return found.get("verdict")
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """The server's whole command line; empty for what something else serves."""
         return tuple(self._members["backend_config"].get("argv", ()))

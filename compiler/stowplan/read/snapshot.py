@@ -1,6 +1,6 @@
 """One generation of one profile, as it was published: it never changes, whatever is published after it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,11 +56,19 @@ class Snapshot:
         """Every model, by name; each is read when it is its turn."""
         return self._mapped.entries()
 
-    def by_role(self, role: str, *, capabilities: Iterable[str] = (), max_vram: int | None = None) -> tuple[Entry, ...]:
+    def by_role(
+        self,
+        role: str,
+        *,
+        capabilities: Iterable[str] = (),
+        max_vram: int | None = None,
+        fit: Container[str | None] | None = None,
+    ) -> tuple[Entry, ...]:
         """The models that take `role`, the preferred first; none for a role that nobody takes.
 
         With `capabilities`, only those that are known to have all of them; with `max_vram`, in MiB, only
-        those whose need is estimated and no higher. What is not known does not count as met.
+        those whose need is estimated and no higher; with `fit`, only those of which it says one of these
+        (`("fits", "tight")`). What is not known does not count as met.
         """
         wanted = frozenset(capabilities)
         takers = (self.get(name) for name in self._mapped.roles().get(role, ()))
@@ -69,6 +77,7 @@ class Snapshot:
             for entry in takers
             if wanted <= entry.capabilities
             and (max_vram is None or (entry.vram is not None and entry.vram <= max_vram))
+            and (fit is None or entry.fit in fit)
         )
 
     def endpoint(self, name: str, host: str | None = None) -> str:

@@ -4,17 +4,19 @@ The law: `generations/<n>` is a link that is made once, by a step that fails whe
 never changed; so a number, once it names a build, names no other. What happened is one line each of
 `generations/log.jsonl`, which is only ever added to. A line that a crash cut off counts as not written:
 the next one begins on a line of its own, and readers pass over the stump, as over whatever else is no such line.
+Published numbers only rise from line to line, so the end of the log tells the highest, however long the log is.
 
     generations/41 -> ../store/<digest of a root object>
     current -> generations/41
 """
 
+import errno
 import json
 import os
 import pwd
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +32,10 @@ CURRENT = "current"
 Action = Literal["publish", "rollback"]
 
 _NUMBER = re.compile(r"[1-9][0-9]*")
+_BLOCK = 1 << 16
+"""Bytes of the log that are read at once, from its end."""
+_FEW = 20
+"""Up to so many generations are listed one by one."""
 _TO_GENERATION = re.compile(rf"{GENERATIONS}/({_NUMBER.pattern})")
 _TO_OBJECT = re.compile(r"\.\./store/([0-9a-f]{64})")
 
@@ -39,7 +45,8 @@ class Generation:
     """A line of the log: when a generation was published or rolled back to, by whom, at which git commit.
 
     `time` is UTC, in ISO 8601 to the second. `changed` names the subjects whose launch is another than
-    before; only a publish looks into that. An `action` of None stands for a generation the log does not
+    before, `models` is how many models the build has (None where the line does not say); only a publish
+    looks into these. An `action` of None stands for a generation the log does not
     know, since publishing it was broken off: it has a number and a digest, and nothing else.
     """
 
@@ -50,6 +57,7 @@ class Generation:
     who: str | None = None
     commit: str | None = None
     changed: tuple[str, ...] = ()
+    models: int | None = None
 
 
 def current(build: Path) -> int | None:
@@ -64,37 +72,53 @@ def current(build: Path) -> int | None:
     return int(match[1])
 
 
-def newest(build: Path) -> int | None:
-    """The highest number there is; None before the first generation. Raises `StoreError`."""
-    return max(digests(build), default=None)
+def numbers(build: Path) -> list[int]:
+    """Every number that is taken in `generations/`, lowest first. Raises `StoreError`."""
+    folder = build / GENERATIONS
+    with told("read", folder):
+        names = os.listdir(folder) if folder.exists() else []  # noqa: PTH208
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+
+
+def digest_of(build: Path, number: int) -> str | None:
+    """The digest of the root object that generation `number` names; None if nothing of that name leads to one."""
+    link = f"{build}/{GENERATIONS}/{number}"
+    with told("read", Path(link)):
+        try:
+            match = _TO_OBJECT.fullmatch(os.readlink(link))  # noqa: PTH115
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+            return None
+    return match[1] if match else None
 
 
 def digest_of_generation(build: Path, number: int) -> str:
-    """The digest of the root object of generation `number`. Raises `NoGenerationError` if there is none."""
-    known = digests(build)
-    if number not in known:
-        listed = ", ".join(str(n) for n in known) or "none yet"
-        raise NoGenerationError(f"there is no generation {number}; there are: {listed}")
-    return known[number]
+    """As `digest_of`. Raises `NoGenerationError` if there is none."""
+    if (digest := digest_of(build, number)) is None:
+        raise NoGenerationError(f"there is no generation {number}; there are: {_listed(list(digests(build)))}")
+    return digest
+
+
+def newest(build: Path) -> int | None:
+    """The highest number there is; None before the first generation. Raises `StoreError`."""
+    return next((number for number in reversed(numbers(build)) if digest_of(build, number)), None)
 
 
 def find(build: Path, root_digest: str) -> int | None:
     """The newest generation whose root object has this digest; None if there is none. Raises `StoreError`."""
-    return max((number for number, digest in digests(build).items() if digest == root_digest), default=None)
+    return next((number for number in reversed(numbers(build)) if digest_of(build, number) == root_digest), None)
 
 
 def digests(build: Path) -> dict[int, str]:
     """Number → digest of the root object, of every generation, in the order of their numbers."""
-    links = {number: build / GENERATIONS / str(number) for number in _numbers(build)}
-    with told("read", build / GENERATIONS):
-        targets = {number: str(link.readlink()) for number, link in links.items() if link.is_symlink()}
-    return {number: match[1] for number, target in targets.items() if (match := _TO_OBJECT.fullmatch(target))}
+    return {number: digest for number in numbers(build) if (digest := digest_of(build, number)) is not None}
 
 
 def history(build: Path) -> list[Generation]:
     """What happened, oldest first. A generation that the log does not know stands before the next number's."""
     known, lines = digests(build), events(build)
-    unlogged = sorted(known.keys() - published(lines))
+    unlogged = sorted(known.keys() - {line.number for line in lines if line.action == "publish"})
     told_of: list[Generation] = []
     for line in lines:
         while line.action == "publish" and unlogged and unlogged[0] < line.number:
@@ -105,21 +129,25 @@ def history(build: Path) -> list[Generation]:
 
 
 def events(build: Path) -> list[Generation]:
-    """The lines of the log. Raises `StoreError`."""
-    path = build / LOG
-    with told("read", path):
-        content = path.read_bytes() if path.exists() else b""
-    return [event for line in content.split(b"\n") if (event := _event(line)) is not None]
+    """The lines of the log, oldest first. Raises `StoreError`."""
+    return list(newest_first(build))[::-1]
 
 
-def published(lines: Sequence[Generation]) -> set[int]:
-    """The numbers of the generations that the log knows."""
-    return {line.number for line in lines if line.action == "publish"}
+def newest_first(build: Path) -> Iterator[Generation]:
+    """The lines of the log from its end; only as much of it is read as is asked for. Raises `StoreError`."""
+    for line in _lines_backwards(build / LOG):
+        if (event := event_of(line)) is not None:
+            yield event
 
 
-def unused_number(build: Path, lines: Sequence[Generation]) -> int:
-    """A number above every one that was ever given, whether its link is still there or only its line."""
-    return 1 + max((*_numbers(build), *(line.number for line in lines)), default=0)
+def recent(build: Path) -> list[Generation]:
+    """The end of the log, newest first: back to the newest published generation that is there, which is the last."""
+    found: list[Generation] = []
+    for line in newest_first(build):
+        found.append(line)
+        if line.action == "publish" and digest_of(build, line.number) is not None:
+            break
+    return found
 
 
 def add(build: Path, number: int, digest: str) -> None:
@@ -143,6 +171,8 @@ def record(build: Path, event: Generation) -> None:
     }
     if event.action == "publish":
         line["changed"] = list(event.changed)
+    if event.models is not None:
+        line["models"] = event.models
     path = build / LOG
     with told("write", path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -156,21 +186,36 @@ def record(build: Path, event: Generation) -> None:
         sync(path.parent)
 
 
-def _numbers(build: Path) -> list[int]:
-    folder = build / GENERATIONS
-    with told("read", folder):
-        names = os.listdir(folder) if folder.exists() else []  # noqa: PTH208
-    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
+def _lines_backwards(log: Path) -> Iterator[bytes]:
+    with told("read", log):
+        if not log.exists():
+            return
+        with log.open("rb") as stream:
+            begin, rest = stream.seek(0, os.SEEK_END), b""
+            while begin > 0:
+                end, begin = begin, max(0, begin - _BLOCK)
+                stream.seek(begin)
+                rest, *lines = (stream.read(end - begin) + rest).split(b"\n")
+                yield from reversed(lines)
+            yield rest
 
 
-def _event(line: bytes) -> Generation | None:
+def _listed(known: list[int]) -> str:
+    """All of them if they are few, else how many."""
+    if len(known) > _FEW:
+        return f"{len(known)}, from {known[0]} to {known[-1]}"
+    return ", ".join(map(str, known)) or "none yet"
+
+
+def event_of(line: bytes) -> Generation | None:
+    """What a line of the log says; None if it is no such line."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or isinstance(found.get("number"), bool):
         return None
-    match {"time": None, "who": None, "commit": None, "changed": [], **found}:
+    match {"time": None, "who": None, "commit": None, "changed": [], "models": None, **found}:
         case {
             "number": int(number),
             "digest": str(digest),
@@ -179,8 +224,9 @@ def _event(line: bytes) -> Generation | None:
             "who": str() | None as who,
             "commit": str() | None as commit,
             "changed": [*changed],
+            "models": int() | None as models,
         } if all(isinstance(subject, str) for subject in changed):
-            return Generation(number, digest, action, when, who, commit, tuple(changed))
+            return Generation(number, digest, action, when, who, commit, tuple(changed), models)
     return None
 
 

@@ -51,30 +51,34 @@ class Outcome:
     changed: tuple[str, ...] = ()
 
 
-def publish(build: Path, new: Build, *, commit: str | None, changed: Sequence[str]) -> Outcome:
+def publish(
+    build: Path, new: Build, *, commit: str | None, changed: Sequence[str], models: int | None = None
+) -> Outcome:
     """Makes `new` current, unless it is, or someone rolled back from it. Raises `StoreError`.
 
-    `commit` and `changed` go into the log. Objects that are no longer whole are written anew in any case.
+    `commit`, `changed` and the number of `models` go into the log. Objects that are no longer whole are written anew
+    in any case.
     """
-    digest = new.root.digest
-    now, digests, lines = generations.current(build), generations.digests(build), generations.events(build)
-    logged = generations.published(lines)
-    newest = max(logged & digests.keys(), default=0)
+    digest, now, recent = new.root.digest, generations.current(build), generations.recent(build)
+    logged = [line.number for line in recent if line.action == "publish"]
+    newest = logged[-1] if logged and generations.digest_of(build, logged[-1]) is not None else 0
+    was_rolled_back = bool(recent) and recent[0].action == "rollback"
     objects.sweep(build)
     for profile, obj in new.profiles.items():
         objects.write(build, obj, like=build / CURRENT / profile)
     objects.write(build, new.root)
-    if now is not None and digests.get(now) == digest:
+    if now is not None and generations.digest_of(build, now) == digest:
         return Outcome(What.UNCHANGED, now, newest)
-    if now is not None and digests.get(newest) == digest and lines[-1].action == "rollback":
+    if now is not None and was_rolled_back and newest and generations.digest_of(build, newest) == digest:
         return Outcome(What.ROLLED_BACK, now, newest)
-    number = max(digests, default=0)
-    broken_off = digests.get(number) == digest and (number not in logged or lines[-1].action == "publish")
-    if not broken_off:
-        number = generations.unused_number(build, lines)
+    highest, number = max(logged, default=0), generations.newest(build) or 0
+    is_logged = number == highest
+    if number < highest or generations.digest_of(build, number) != digest or (is_logged and was_rolled_back):
+        number, is_logged = 1 + max(highest, *generations.numbers(build), 0), False
         generations.add(build, number, digest)
-    if number not in logged:
-        generations.record(build, Generation(number, digest, "publish", commit=commit, changed=tuple(changed)))
+    if not is_logged:
+        line = Generation(number, digest, "publish", commit=commit, changed=tuple(changed), models=models)
+        generations.record(build, line)
     _point(build / CURRENT, f"{generations.GENERATIONS}/{number}")
     return Outcome(What.PUBLISHED, number, number, tuple(changed))
 
@@ -84,8 +88,7 @@ def rollback(build: Path, to: int | None, *, commit: str | None) -> int:
 
     `commit` goes into the log. Raises `NoGenerationError`, `DamagedGenerationError`, `StoreError`.
     """
-    lines = generations.events(build)
-    number = _before(build, lines) if to is None else to
+    number = _before(build) if to is None else to
     digest = generations.digest_of_generation(build, number)
     damage = build_differences(build, digest)
     if damage:
@@ -106,15 +109,14 @@ def use(build: Path, profile: str) -> None:
     _point(build / ACTIVE, f"{CURRENT}/{profile}")
 
 
-def _before(build: Path, lines: Sequence[Generation]) -> int:
+def _before(build: Path) -> int:
     now = generations.current(build)
     if now is None:
         raise NoGenerationError("there is no generation yet; run `stowplan compile`")
-    known = generations.published(lines) & generations.digests(build).keys()
-    earlier = [number for number in known if number < now]
-    if not earlier:
-        raise NoGenerationError(f"there is no generation before {now}, the current one")
-    return max(earlier)
+    for line in generations.newest_first(build):
+        if line.action == "publish" and line.number < now and generations.digest_of(build, line.number) is not None:
+            return line.number
+    raise NoGenerationError(f"there is no generation before {now}, the current one")
 
 
 def _point(link: Path, target: str) -> None:

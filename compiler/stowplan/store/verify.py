@@ -16,7 +16,26 @@ from pathlib import Path
 from typing import Any
 
 from stowplan.nouns.artifact import FORMAT, MANIFEST
-from stowplan.store.layout import FILE, FOLDER, PROGRAM, folders_of, path_of
+from stowplan.store.layout import FILE, FOLDER, PROGRAM, folders_of, is_digest, path_of
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A path, from where one looks, and how what is there is not as it was stored; as text, `path: what`."""
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How many files of an object were looked at, byte for byte, and what was found."""
+
+    files: int
+    damage: tuple[Damage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +49,43 @@ class _Listed:
 
 def build_differences(build: Path, root_digest: str) -> list[str]:
     """As `differences`, for a root object and all profiles it leads to."""
-    found = differences(build, root_digest)
-    if found:
-        return found
-    listed = _read_manifest(path_of(build, root_digest), root_digest)
-    assert not isinstance(listed, str)
-    return [f"{profile}/{line}" for profile, digest in listed.links.items() for line in differences(build, digest)]
+    roots = look(build, root_digest).damage
+    below = ((name, look(build, digest).damage) for name, digest in profiles_of(build, root_digest).items())
+    return [*map(str, roots), *(f"{name}/{each}" for name, damage in below for each in damage)]
 
 
 def differences(build: Path, digest: str) -> list[str]:
-    """What in a stored object is not as its manifest says, `path: what` each, sorted; none if it is whole.
+    """What in a stored object is not as its manifest says, `path: what` each; none if it is whole."""
+    return list(map(str, look(build, digest).damage))
+
+
+def look(build: Path, digest: str) -> Looked:
+    """Looks at every byte of an object; what is not as its manifest says is sorted by path.
 
     A manifest that is not the one the object is named by is all that is said then. Links are not followed.
     """
     place = path_of(build, digest)
     listed = _read_manifest(place, digest)
     if isinstance(listed, str):
-        return [f"{MANIFEST}: {listed}"]
+        return Looked(0, (Damage(MANIFEST, listed),))
     found = dict(_walk(place, listed.folders))
     wanted = {*listed.files, *listed.links, *listed.folders}
-    lines = [f"{path}: missing" for path in wanted - found.keys()]
-    lines += [f"{path}: {what}" for path, state in found.items() for what in _compare(place, path, state, listed)]
-    return sorted(lines)
+    damage = [Damage(path, "missing") for path in wanted - found.keys()]
+    damage += [Damage(path, what) for path, state in found.items() for what in _compare(place, path, state, listed)]
+    return Looked(len(listed.files), tuple(sorted(damage, key=lambda each: (each.path, each.what))))
+
+
+def profiles_of(build: Path, root_digest: str) -> dict[str, str]:
+    """The profiles that a root object leads to, name → digest; where its manifest is damaged, those of its links."""
+    place = path_of(build, root_digest)
+    listed = _read_manifest(place, root_digest)
+    if not isinstance(listed, str):
+        return dict(listed.links)
+    try:
+        targets = {path.name: str(path.readlink()) for path in sorted(place.iterdir()) if path.is_symlink()}
+    except OSError:
+        return {}
+    return {name: digest for name, to in targets.items() if is_digest(digest := to.removeprefix("../"))}
 
 
 def _read_manifest(place: Path, digest: str) -> _Listed | str:
@@ -69,11 +103,14 @@ def _read_manifest(place: Path, digest: str) -> _Listed | str:
         return f"cannot be read: {problem.strerror}"
     if hashlib.sha256(content).hexdigest() != digest:
         return "changed"
-    manifest = json.loads(content)
-    if manifest["format"] > FORMAT:
-        return f"has format {manifest['format']}; this stowplan knows formats up to {FORMAT}"
-    files = {MANIFEST: {"sha256": digest, "size": len(content)}, **manifest.get("files", {})}
-    return _Listed(files, manifest.get("profiles", {}), folders_of(list(files)))
+    try:
+        manifest = {"files": {}, "profiles": {}, **json.loads(content)}
+        if manifest["format"] > FORMAT:
+            return f"has format {manifest['format']}; this stowplan knows formats up to {FORMAT}"
+        files = {MANIFEST: {"sha256": digest, "size": len(content)}, **manifest["files"]}
+        return _Listed(files, dict(manifest["profiles"]), folders_of(list(files)))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "is no manifest"  # somebody named a folder by its content, which is not ours
 
 
 def _walk(place: Path, folders: frozenset[str], at: str = ".") -> Iterator[tuple[str, os.stat_result]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sources import PROFILE, PROFILE_TEXT, examined, facts, sources
 from stowplan.fit import subject as fit_subject
-from stowplan.nouns.facts import Architecture, Context, LayerRun, Tower, Weights
+from stowplan.nouns.facts import Architecture, Context, LayerRun, Quantization, Tower, Weights
 from stowplan.nouns.project import Fleet
 from stowplan.stages.check import fit, together
 from stowplan.words.diagnostic import Diagnostic, Severity, has_errors
@@ -40,8 +40,7 @@ def model(vllm: dict[str, Any], *, gib: float = 6.5, memory: str = "", **about: 
 
 
 def told(made: Fleet) -> list[Diagnostic]:
-    check = fit.checker(made.subjects)
-    return [problem for subject in made.subjects for problem in check(subject)]
+    return [problem for subject in made.subjects for problem in fit.check(subject)]
 
 
 def only(made: Fleet) -> Diagnostic:
@@ -89,6 +88,13 @@ def test_a_smaller_cache_is_named_where_card_and_version_can() -> None:
     assert told(model({**long, "kv-cache-dtype": "fp8"})) == []
     assert "fp8" not in (only(model(long, card=None)).hint or "")
     assert "fp8" not in (only(model(long, version="0.11.0")).hint or "")  # its backends could not be asked
+
+
+def test_a_smaller_cache_is_no_way_out_of_one_that_is_as_small_already() -> None:
+    long = {"max-model-len": 120000}
+    own = Quantization(method="compressed-tensors", bits=8, kv_cache="fp8")
+    assert "fp8" in (only(model(long, gib=8)).hint or "")
+    assert "fp8" not in (only(model(long, gib=8, quantization=own)).hint or "")
 
 
 def test_more_of_the_card_and_more_cards() -> None:

@@ -4,13 +4,16 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.shell_completion import ShellComplete
 
 import tiny_model
 from command import Done, stowplan
+from sources import facts
 from stowplan.cli.main import cli
+from stowplan.nouns.facts import Architecture, LayerRun, Weights
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 QWEN = "qwen2.5-vl-7b-instruct-awq"
@@ -60,6 +63,49 @@ def test_the_incident_is_answered_before_anything_is_started(project: Path) -> N
     assert "1 request of 128000 tokens, 56.0 KiB a token" in done.out
     assert "because: even at the least it needs more than is granted" in done.out
     assert fit(project, SUBJECT).out.startswith(f"{SUBJECT}: fits\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "missing"),
+    [
+        ("", "fits", None),
+        ("max-model-len = 100000\n", "does-not-fit", None),
+        ("max-model-len = 128000\ncpu-offload-gb = 8\n", "unknown", ["cpu-offload-gb"]),
+        ('speculative-config = {model = "org/elsewhere"}\n', "unknown", ["speculative-config.model"]),
+        ('speculative-config = {model = "weights:drafting", num_speculative_tokens = 3}\n', "does-not-fit", None),
+    ],
+)
+def test_the_answer_is_the_same_wherever_it_is_told(
+    project: Path, said: str, verdict: str, missing: list[str] | None
+) -> None:
+    """The draft has an overlay for no profile, so no build has it. Fails if emit looks for drafts among its entries."""
+    (project / "models.d/drafting").mkdir()
+    size = Weights(format="safetensors", bytes=9 << 30, headers_sha256="d" * 64)
+    of = Architecture(layers=1, kv_heads=1, head_dim=64, attention=(LayerRun(kind="full", count=1),))
+    content = facts("drafting", weights=size, architecture=of)
+    (project / "models.d/drafting/discovered.json").write_bytes(content)
+    overlay = project / OVERLAY
+    before = overlay.read_text("utf-8")
+    if "max-model-len" in said:
+        before = re.sub("max-model-len = .*\n", "", before)
+    overlay.write_text(before.replace("[vllm]\n", f"[vllm]\n{said}", 1), "utf-8")
+
+    def told(*command: str) -> dict[str, Any]:
+        done = stowplan(project, *command, SUBJECT, "--format", "json")
+        assert done.code == 0, done.err
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    shown = told("show")["metadata"]["fit"]
+    explained = told("explain")["memory"]
+    asked = told("fit")
+    assert shown == explained
+    assert shown["verdict"] == asked["verdict"] == verdict
+    assert shown.get("missing", []) == asked["missing"]
+    assert all(word in " ".join(asked["missing"]) for word in missing or ())
+    assert bool(asked["missing"]) is (missing is not None)
+    checked = stowplan(project, "check", SUBJECT)
+    assert ("error[does-not-fit]" in checked.err) is (verdict == "does-not-fit"), checked.err
 
 
 def test_the_answer_is_the_same_for_programs(project: Path) -> None:
@@ -187,6 +233,24 @@ def test_a_bare_folder_needs_no_project(tmp_path: Path) -> None:
     assert anyone["notes"] == ["the engine's version is not known, so the ranges cover all of them"]
 
 
+def test_a_folder_may_be_shared_out_over_cards_of_which_others_hold_something(tmp_path: Path) -> None:
+    tiny_model.make(tmp_path / "Tiny")
+    asked = ("--folder", "Tiny", "--engine-version", "0.32.0", "--gpu")
+    one = answered(tmp_path, *asked, "RTX 4090")
+    two = answered(tmp_path, *asked, "2x rtx 4090", "--reserved", "2 GiB")
+    assert two["subject"] == "Tiny on 2 x NVIDIA GeForce RTX 4090"
+    assert (two["gpu"]["count"], two["gpu"]["reserved"]) == (2, 2 << 30)  # type: ignore[index]
+    assert two["bytes"]["weights"][0] < one["bytes"]["weights"][0]  # type: ignore[index]
+    assert (one["verdict"], two["verdict"]) == ("fits", "does-not-fit")  # 0.92 of a card are not free
+    assert "3 cards cannot share its 2 attention heads evenly" in fit(tmp_path, *asked, "3 x rtx 4090").err
+
+
+def test_numbers_of_a_folder_that_make_no_sense_are_not_known(tmp_path: Path) -> None:
+    tiny_model.make(tmp_path / "Tiny")
+    edited(tmp_path / "Tiny/config.json", '"hidden_size": 64', '"hidden_size": 35184372088832')
+    assert answered(tmp_path, "--folder", "Tiny", "--gpu", "L4")["verdict"] == "unknown"
+
+
 def test_a_folder_without_a_model_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = fit(tmp_path, "--folder", "empty", "--gpu", "L4")
@@ -206,6 +270,10 @@ def test_a_folder_without_a_model_is_a_problem(tmp_path: Path) -> None:
         (("--all", "--write"), "--write needs a SUBJECT"),
         (("--all", "--solve", "ctx"), "--solve needs a SUBJECT"),
         ((SUBJECT, "--gpu", "L4"), "go with --folder"),
+        ((SUBJECT, "--reserved", "1 GiB"), "go with --folder"),
+        (("--folder", "models.d", "--gpu", "L4", "--reserved", "1500"), "is no size; write one with its unit"),
+        (("--folder", "models.d", "--gpu", "L4", "--reserved", "23034 MiB"), "leaves nothing of 23034 MiB"),
+        (("--folder", "models.d", "--gpu", "0 x L4"), "no card is called '0 x L4'"),
         (("--folder", "models.d"), "--folder needs --gpu"),
         (("--folder", "models.d", "--gpu", "voodoo"), "no card is called 'voodoo'"),
         (("--folder", "models.d", "--gpu", "a100"), "may be NVIDIA A100-SXM4-40GB or NVIDIA A100-SXM4-80GB"),

@@ -20,6 +20,8 @@ COMMANDS = {
     "diff": ["diff", "diff --check", "diff 1 1"],
     "roles": ["roles"],
     "generations": ["generations"],
+    "verify": ["verify --all"],
+    "gc": ["gc --dry-run"],
     "status": ["status", "status --check", "status llama"],
     "upgrade": ["upgrade vllm 0.32.0"],
     "fit": ["fit llama"],

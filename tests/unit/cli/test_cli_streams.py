@@ -20,7 +20,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "stowplan", *arguments]
 
 
-@pytest.mark.parametrize("arguments", [("explain", "llama"), ("--help",), ("compile", "--help")])
+@pytest.mark.parametrize("arguments", [("explain", "llama"), ("compile",), ("--help",), ("compile", "--help")])
 def test_a_pipe_that_nobody_reads(arguments: tuple[str, ...], project: Path) -> None:
     """The reader is gone before anything is written, so there is no race."""
     process = subprocess.Popen(command(*arguments), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

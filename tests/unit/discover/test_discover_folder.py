@@ -81,6 +81,21 @@ class TestWeights:
         }
         assert held.bytes == sum(held.dtypes.values()) == sum(held.groups.values())
 
+    def test_layers_that_predict_ahead_stand_among_the_others(self, tmp_path: Path) -> None:
+        tensors = {
+            "model.layers.3.mlp.up_proj.weight": ("BF16", (4, 4)),
+            "model.layers.4.mlp.experts.0.up_proj.weight": ("BF16", (2, 2)),
+            "model.layers.4.enorm.weight": ("BF16", (4,)),
+            "model.mtp_layers.0.input_proj.weight": ("BF16", (3,)),
+        }
+        config = {**LLAMA, "num_hidden_layers": 4}
+        for name, ahead, groups in (
+            ("Ahead", 1, {"draft": 8 + 8 + 6, "layers": 32}),
+            ("None", 0, {"draft": 6, "experts": 8, "layers": 32 + 8}),
+        ):
+            model = write_folder(tmp_path / name, {**config, "num_nextn_predict_layers": ahead}, tensors)
+            assert sound(model).weights.groups == groups
+
     def test_shards_are_summed_and_strangers_are_not(self, model: Path) -> None:
         shards(
             model,

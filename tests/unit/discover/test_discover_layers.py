@@ -64,6 +64,8 @@ def kinds(of: Architecture) -> list[tuple[str, int]]:
         ({"attn_layer_period": 2, "attn_layer_offset": 0}, [("full", 1), ("mamba", 1)] * 2),
         ({"attn_layer_period": 4, "attn_layer_offset": 1}, [("mamba", 1), ("full", 1), ("mamba", 2)]),
         ({"layer_group_size": 4}, [("linear", 3), ("full", 1)]),
+        ({"layer_group_size": 3}, [("linear", 2), ("full", 1), ("linear", 1)]),
+        ({"layer_group_size": 3, "short_conv_kernel_size": 4}, [("linear", 2), ("full", 2)]),
         ({"layer_types": ["mamba", "hybrid", "mamba", "hybrid"]}, [("mamba", 1), ("hybrid", 1)] * 2),
         ({"attn_layer_indices": ["1"]}, [("full", 4)]),
         ({"hybrid_layer_pattern": [1, 1]}, [("full", 4)]),
@@ -120,6 +122,13 @@ def test_a_silent_config_has_the_state_that_transformers_assumes(tmp_path: Path)
     found, _ = read(tmp_path, CONFIGS["qwen3-next"])
     state = State(kind="gated-delta", key_heads=16, key_dim=128, heads=32, head_dim=128, kernel=4)
     assert found.architecture.state == state
+
+
+def test_a_latent_vector_may_be_kept_head_by_head(tmp_path: Path) -> None:
+    latent = {"kv_lora_rank": 256, "q_lora_rank": 768, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32}
+    of = small(tmp_path, **latent, model_type="minicpm3", num_attention_heads=40, num_key_value_heads=40)
+    assert (of.mla, of.kv_heads, of.head_dim, of.value_dim) == (None, 40, 96, None)
+    assert small(tmp_path / "other", **latent, model_type="deepseek_v3").mla is not None
 
 
 def test_heads_of_sliding_layers(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from emit_projects import INCIDENT, QWEN, artifacts_of, entries_of
 from stowplan.stages.emit import emit
-from stowplan.stages.emit.layout import json_array, json_line
+from stowplan.stages.emit.layout import json_array, json_line, json_object
+from stowplan.words.digest import canonical_text
 
 
 def test_the_files_of_a_profile() -> None:
@@ -58,7 +59,8 @@ def _shuffled(content: bytes, dice: random.Random) -> bytes:
 
 
 def test_one_line_of_json() -> None:
-    line = json_line({"b": {"z": 1, "a": [{"y": 2, "x": "é\n"}]}, "name": "n", "a": 1}, first="name")
-    assert line.decode() == '{"name":"n","a":1,"b":{"a":[{"x":"é\\n","y":2}],"z":1}}'
-    assert json_line({"name": "n"}, first="name") == b'{"name":"n"}'
+    line = json_line("é", canonical_text({"b": {"z": 1, "a": [{"y": 2, "x": "é\n"}]}, "a": 1}))
+    assert line.decode() == '{"name":"é","a":1,"b":{"a":[{"x":"é\\n","y":2}],"z":1}}'
+    assert json_object([("b", "1"), ("a\n", "[]")]) == '{"a\\n":[],"b":1}'
+    assert json_object([]) == "{}"
     assert json_array([line, b"{}"]) == b"[\n" + line + b",\n{}\n]\n"

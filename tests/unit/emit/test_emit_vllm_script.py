@@ -39,7 +39,7 @@ def test_what_something_else_serves_has_no_script() -> None:
     profile, entries = entries_of(INCIDENT, "rtx-4080-16g")
     external = [entry for entry in entries if entry.launch is None]
     assert [entry.name for entry in external] == ["llava_7b_(Q4)"]
-    assert list(vllm_script.artifacts(profile, tuple(external))) == []
+    assert [vllm_script.script(profile, entry) for entry in external] == [None]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The KV cache: figures that vLLM logged or that are known of models, and what must hold of any."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fit_models import GIB, H100, QWEN_HYBRID, architecture, known, laid_out, layers, model, own
@@ -369,6 +370,27 @@ def test_a_checkpoint_may_want_its_cache_in_8_bits(method: str, version: str, to
     assert kv_dtype(facts, Settings(kv_cache_dtype=told), known(version)) == found
     half = estimate(facts, Settings(kv_cache_dtype=told), H100, version).plan.token_bytes()
     assert half * (2 if found == "fp8" else 1) == laid_out(facts.architecture, version=version).token_bytes()
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "heeded"),
+    [
+        ("0.12.0", MAMBA2, False),
+        ("0.13.0", MAMBA2, True),
+        ("0.16.0", DELTA, False),
+        ("0.17.1", DELTA, True),
+        ("0.11.2", KDA, True),
+    ],
+)
+def test_states_have_the_dtype_of_the_checkpoint_since_vllm_heeds_it(version: str, kind: str, heeded: bool) -> None:
+    numbers: dict[str, Any] = {"kernel": 4, "key_heads": 16, "key_dim": 64, "heads": 16, "head_dim": 64, "groups": 1}
+    plain = State(kind=kind, channels=1024, state_size=64, **numbers)
+    told = Settings(prefix_caching=False)
+    sizes = [
+        layers(architecture("l", state=of), told, version).sizes["state"]
+        for of in (plain, replace(plain, dtype="float32"))
+    ]
+    assert (sizes[1] > sizes[0]) is heeded
 
 
 def test_pipeline_stages_share_layers_out() -> None:

@@ -1,6 +1,7 @@
 """Activations, libraries and graphs: that the formula follows the model, and that ignorance makes ranges wide."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fit_models import GIB, RTX_4080, known, model
@@ -12,7 +13,8 @@ from stowplan.fit.lacking import NOTHING_MORE, Lacking
 from stowplan.fit.layers import Unknown
 from stowplan.fit.overhead import Batch, Peak, activation, context, families, graphs, non_torch, peak, spread
 from stowplan.fit.settings import Settings
-from stowplan.fit.span import Factor, Span
+from stowplan.fit.settings import settings as told
+from stowplan.fit.span import NOTHING, Factor, Span
 from stowplan.nouns.facts import Experts, Facts, Quantization, Tower
 
 BIG = Batch(8192, 1024)
@@ -146,11 +148,92 @@ def test_libraries_take_more_on_several_cards() -> None:
 
 
 def test_graphs_are_none_in_eager_mode_and_more_with_more_layers() -> None:
-    few, many = (graphs(model("f" * n).architecture, Settings(), known("0.19.1")) for n in (10, 80))
+    few, many = (drawn(model("f" * n)) for n in (10, 80))
     assert isinstance(few, Span)
     assert isinstance(many, Span)
     assert many.likely > few.likely > 0
-    assert graphs(model().architecture, Settings(enforce_eager=True), known("0.19.1")) == Span(0, 0, 0)
+    assert drawn(model(), Settings(enforce_eager=True)) == Span(0, 0, 0)
+
+
+def test_an_image_of_known_size_makes_no_range() -> None:
+    def of(tower: Tower, **settings: Any) -> Peak:
+        return parts(model(vision=tower), SMALL, settings=told(settings, {}))
+
+    guessed = of(Tower(hidden_size=1280, patch_size=14))
+    known_one = of(Tower(hidden_size=1280, patch_size=14, image_tokens=8192, token_patches=4))
+    assert (guessed.guessed, known_one.guessed) == (True, False)
+    assert len(set(known_one.encoder)) == len(set(known_one.encoder_cache)) == 1
+    assert known_one.encoder[0] == 8192 * 4 * known().encoder * 1280 * 2
+    smaller = {"mm-processor-kwargs": {"max_pixels": 4096 * 4 * 14 * 14}}
+    assert of(Tower(hidden_size=1280, patch_size=14, image_tokens=8192, token_patches=4), **smaller).encoder[0] == (
+        known_one.encoder[0] / 2
+    )
+    row = Tower(model_type="qwen2_5_vl", hidden_size=1280, patch_size=14)
+    assert of(row, **smaller).encoder[0] == of(row).encoder[0] / 4
+
+
+def drawn(facts: Facts, settings: Settings | None = None, at_once: Batch = BIG, version: str = "0.19.1") -> Span:
+    """What CUDA graphs take, which must be known."""
+    found = graphs(facts.architecture, settings or Settings(), known(version), at_once, (9, 0))
+    assert isinstance(found, Span)
+    return found
+
+
+def test_graphs_of_few_requests_are_few() -> None:
+    usual, one, some = drawn(model()), drawn(model(), at_once=Batch(8192, 1)), drawn(model(), at_once=Batch(8192, 32))
+    base = known("0.19.1").graphs_base
+    assert base < one.likely < some.likely < usual.likely
+    assert one.low < base * known("0.19.1").graphs_spread.low / 10  # what the first one takes may be less, too
+    assert drawn(model(), Settings(loras=1)).likely > usual.likely
+
+
+@pytest.mark.parametrize(
+    ("flags", "of", "count"),
+    [
+        ({}, (8192, 1024), 102),
+        ({}, (2048, 256), 51 + 35),
+        ({}, (2048, 4), 4 + 3),
+        ({}, (2048, 1), 2 + 1),
+        ({}, (8, 256), 4 + 4),
+        ({"cudagraph-capture-sizes": [1, 2, 4, 8]}, (2048, 256), 8),
+        ({"cudagraph-capture-sizes": [1, 2, 4, 4096]}, (2048, 2), 3 + 2),
+        ({"cuda-graph-sizes": [8]}, (2048, 256), 8),
+        ({"cuda-graph-sizes": [4, 8]}, (2048, 256), 4),
+        ({"max-cudagraph-capture-size": 16}, (2048, 256), 10),
+        ({"compilation-config": {"cudagraph_capture_sizes": [1, 2]}}, (2048, 256), 4),
+        ({"compilation-config": '{"max_cudagraph_capture_size": 8}'}, (2048, 256), 8),
+        ({"compilation-config": {"cudagraph_mode": "piecewise"}}, (2048, 256), 51),
+        ({"compilation-config": {"cudagraph-mode": "FULL_DECODE_ONLY"}}, (2048, 256), 35),
+        ({"compilation-config": {"cudagraph_mode": "FULL"}}, (2048, 256), 51),
+        ({"compilation-config": {"cudagraph_mode": "NONE"}}, (2048, 256), 0),
+        ({"compilation-config": "{"}, (2048, 256), 86),
+        ({"optimization-level": "O0"}, (2048, 256), 0),
+        ({"optimization-level": "1"}, (2048, 256), 51),
+        ({"performance-mode": "interactivity"}, (2048, 256), 76 + 60),
+    ],
+)
+def test_graphs_are_counted_as_vllm_captures_them(flags: dict[str, object], of: tuple[int, int], count: int) -> None:
+    settings = told(flags, {})
+    assert settings.captures.count(*of, known("0.19.1").graphs_most[""]) == count
+    if count == 0:
+        assert drawn(model(), settings, Batch(*of)) == NOTHING
+
+
+def test_a_token_ahead_makes_larger_graphs() -> None:
+    captures = Settings().captures
+    assert captures.count(8192, 4, 512, drafted=1) == 5 + 3  # 1, 2, 4, 8, 16; of which 2, 4 and 8 decode
+
+
+def test_graphs_that_another_mode_may_not_capture_may_be_none() -> None:
+    found = drawn(model(), told({"compilation-config": {"mode": 0}}, {}))
+    assert (found.low, found.high) == (0, drawn(model()).high)
+
+
+def test_newer_cards_capture_larger_ones() -> None:
+    by_card = [graphs(model().architecture, Settings(), known("0.32.0"), BIG, card) for card in ((9, 0), (10, 0))]
+    assert isinstance(by_card[0], Span)
+    assert isinstance(by_card[1], Span)
+    assert by_card[1].likely > by_card[0].likely
 
 
 def test_batches_as_vllm_decides_them() -> None:

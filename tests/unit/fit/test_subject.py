@@ -5,26 +5,24 @@ from collections.abc import Mapping
 import pytest
 
 from sources import BASE, FACTS, OVERLAY, PROFILE, PROFILE_TEXT, examined, facts, sources
-from stowplan.fit.subject import drafts, of, question
-from stowplan.nouns.facts import Facts
+from stowplan.fit.subject import of, question
 from stowplan.nouns.project import Subject
 
 DRAFT = "models.d/draft/discovered.json"
 EXTERNAL = 'engine = "external"\nport = 9\nexternal = {backend = "ollama", model = "x"}\n'
 
 
-def merged(files: Mapping[str, str | bytes | None]) -> tuple[Subject, Mapping[str, Facts]]:
-    """The subject qwen/rtx, and the facts of all models."""
+def merged(files: Mapping[str, str | bytes | None]) -> Subject:
+    """The subject qwen/rtx."""
     fleet = examined(sources(files))[1]
-    subject = next(subject for subject in fleet.subjects if subject.name == "qwen/rtx")
-    return subject, drafts(fleet.subjects)
+    return next(subject for subject in fleet.subjects if subject.name == "qwen/rtx")
 
 
 def test_every_layer_counts() -> None:
     profile = f"{PROFILE_TEXT}[defaults.vllm]\ngpu-memory-utilization = 0.5\n[defaults.env]\n"
     profile += 'VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS = "0"\n'
     overlay = "[vllm]\nmax-model-len = 4096\n"
-    subject, _ = merged({PROFILE: profile, BASE: "[vllm]\nmax-num-seqs = 7\n", OVERLAY: overlay})
+    subject = merged({PROFILE: profile, BASE: "[vllm]\nmax-num-seqs = 7\n", OVERLAY: overlay})
     found = question(subject)
     assert found is not None
     assert (found.kind, found.version) == ("vllm", "0.33.0")
@@ -38,7 +36,7 @@ def test_every_layer_counts() -> None:
 
 
 def test_a_corrected_fact_is_what_counts() -> None:
-    subject, _ = merged({BASE: '[correct]\nbecause = "measured"\ncontext.tokens = 1000\n', OVERLAY: ""})
+    subject = merged({BASE: '[correct]\nbecause = "measured"\ncontext.tokens = 1000\n', OVERLAY: ""})
     found = question(subject)
     assert found is not None
     assert found.answer().tokens == 1000
@@ -55,7 +53,7 @@ def test_a_corrected_fact_is_what_counts() -> None:
     ids=["external", "no facts", "no engine", "an unknown kind"],
 )
 def test_there_may_be_nothing_to_ask(files: dict[str, str | bytes | None]) -> None:
-    subject, _ = merged(files)
+    subject = merged(files)
     assert question(subject) is None
     assert of(subject) is None
 
@@ -69,25 +67,24 @@ def test_there_may_be_nothing_to_ask(files: dict[str, str | bytes | None]) -> No
         'spec-model = "/srv/weights/draft/tiny"\nspeculative-config = {num_speculative_tokens = 3}',
     ],
 )
-def test_a_draft_is_a_model_of_the_project(flags: str) -> None:
+@pytest.mark.parametrize("overlay", [None, "", "enabled = false\n"])
+def test_a_draft_is_a_model_of_the_project(overlay: str | None, flags: str) -> None:
     """Fails if a flag of its own is not heard. Tried: without `_SHORT`; without roots resolved."""
     draft: dict[str, str | bytes | None] = {DRAFT: facts("draft/tiny")}
-    draft["models.d/draft/rtx.toml"] = "enabled = false\n"
-    subject, others = merged({OVERLAY: f"[vllm]\n{flags}\n", **draft})
-    found = question(subject, others)
+    if overlay is not None:
+        draft["models.d/draft/rtx.toml"] = overlay
+    subject = merged({OVERLAY: f"[vllm]\n{flags}\n", **draft})
+    found = question(subject)
     assert found is not None
     assert found.settings.draft is not None
     assert found.settings.draft.location.path == "draft/tiny"
     assert found.settings.draft_tokens == 3
     assert found.settings.unknown == ()
-    alone = question(subject)
-    assert alone is not None
-    assert alone.settings.unknown == ("speculative-config.model",)
 
 
 def test_a_draft_from_elsewhere_is_not_known() -> None:
     flags = '[vllm]\nspeculative-config = {model = "org/draft", num_speculative_tokens = 3}\n'
-    subject, others = merged({OVERLAY: flags})
-    found = question(subject, others)
+    subject = merged({OVERLAY: flags})
+    found = question(subject)
     assert found is not None
     assert found.settings.unknown == ("speculative-config.model",)

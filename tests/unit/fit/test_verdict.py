@@ -136,6 +136,20 @@ def test_a_setting_that_is_not_followed_makes_it_unknown() -> None:
     assert found.missing == ("what `cpu-offload-gb` changes is not followed here",)
 
 
+@pytest.mark.parametrize("asked", [{}, {"gpu_memory_utilization": 0.99}, {"kv_cache_memory_bytes": GIB}])
+def test_what_a_setting_moves_elsewhere_may_be_just_what_is_too_much(asked: dict[str, float]) -> None:
+    settings = Settings(**asked)  # type: ignore[arg-type]
+    assert judged(model(size=40 * GIB), settings).verdict == DOES_NOT_FIT
+    found = judged(model(size=40 * GIB), replace(settings, unknown=("cpu-offload-gb",)))
+    assert (found.verdict, found.reasons) == (UNKNOWN, ())
+
+
+@pytest.mark.parametrize("gpu", [None, replace(RTX_4080, memory=None)])
+def test_of_no_card_nothing_is_said_but_what_is_not_known(gpu: Gpu | None) -> None:
+    found = judged(model(size=40 * GIB), Settings(), gpu, "0.32.0")
+    assert (found.verdict, found.reasons, len(found.missing)) == (UNKNOWN, (), 1)
+
+
 def test_an_unknown_version_is_as_wide_as_all() -> None:
     settings = Settings(max_model_len=8192, gpu_memory_utilization=0.9)
     anything = judged(model(), settings, H100, None)

@@ -91,6 +91,28 @@ def test_experts_that_are_padded_for_their_kernel() -> None:
     assert found.likely == pytest.approx(13.72 * GIB, rel=0.01)  # as logged on an A100
 
 
+@pytest.mark.parametrize(
+    ("version", "card", "sides"),
+    [
+        ("0.11.0", (9, 0), (3072, 2880)),  # 13.47 GiB as logged on an H100
+        ("0.19.1", (9, 0), (3072, 2944)),
+        ("0.11.0", (8, 9), (3072, 2944)),
+        ("0.32.0", (12, 0), (3072, 2944)),
+        ("0.32.0", None, (3072, 2944)),
+        ("0.32.0", (10, 0), (3072, 3072)),
+    ],
+)
+def test_which_kernel_decides_on_the_padding(
+    version: str, card: tuple[int, int] | None, sides: tuple[int, int]
+) -> None:
+    facts = own("gpt-oss-20b")
+    found = weights(facts, NONE, known(version), card)
+    assert isinstance(found, tuple)
+    experts = facts.weights.groups["experts"]
+    more = experts * (sides[0] * sides[1] / 2880**2 - 1)
+    assert found[0].likely - found[0].low == pytest.approx(more + 32 * 2**20, abs=2**20)  # and a table of rotations
+
+
 def test_a_tied_head_is_not_loaded_twice() -> None:
     tied = of_groups(model(tied_embeddings=True), layers=8 * GIB, embedding=GIB, head=GIB)
     assert loaded(tied)[0].low == 9 * GIB

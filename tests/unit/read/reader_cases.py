@@ -8,10 +8,11 @@ from pathlib import Path
 
 from emit_projects import entries_of
 from sources import facts, sources
+from stowplan.fit import remembered
 from stowplan.nouns.artifact import Artifact, Build, profile_object, root_object
 from stowplan.nouns.entry import Entry
 from stowplan.nouns.profile import Profile
-from stowplan.stages.emit import registry, roles, vllm_script
+from stowplan.stages.emit import piece, registry, roles, vllm_script
 from stowplan.store.publish import publish
 
 QWEN, LLAVA = "qwen_(AWQ)", "llava_7b_(Q4)"
@@ -38,8 +39,8 @@ def marked(mark: int) -> tuple[Artifact, ...]:
     """A profile's outputs in which every entry's sampling says `mark`, and so does a role."""
     profile, entries = models()
     now = tuple(replace(entry, sampling={"mark": mark}, roles={**entry.roles, f"mark-{mark}": 1}) for entry in entries)
-    emitters = (registry, roles, vllm_script)
-    return tuple(artifact for emitter in emitters for artifact in emitter.artifacts(profile, now))
+    pieces = [piece(profile, entry, remembered.of(entry.subject)) for entry in now]
+    return tuple(artifact for emitter in (registry, roles, vllm_script) for artifact in emitter.artifacts(pieces))
 
 
 def a_build(mark: int, *profiles: str) -> Build:

@@ -6,7 +6,8 @@ import pytest
 
 from sources import BASE, FACTS, OVERLAY, PROFILE, PROFILE_TEXT, TEMPLATE, facts, planned
 from stowplan.nouns.entry import Entry
-from stowplan.read.explain import as_json, explain, explain_key, text
+from stowplan.read.explain import explain, explain_key
+from stowplan.read.explanation import as_json, text
 from stowplan.words.keypath import format_keypath
 from stowplan.words.layered import Origin
 

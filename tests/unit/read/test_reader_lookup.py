@@ -16,7 +16,7 @@ from fake_vllm import install, launchable
 from stowplan.nouns.entry import Entry as Compiled
 from stowplan.read import Entry, Launch, NoLaunchError, Registry, Snapshot, UnknownModelError, UnreadableBuildError
 from stowplan.read.mapped import Mapped
-from stowplan.stages.emit import registry, roles
+from stowplan.stages.emit import emit
 from stowplan.words.names import fold
 
 
@@ -30,8 +30,9 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def written(folder: Path, entries: tuple[Compiled, ...]) -> tuple[Mapped, Any]:
     """The registry of `entries` as a reader maps it, and as json.loads reads it."""
     profile, _ = models()
-    for artifact in (*registry.artifacts(profile, entries), *roles.artifacts(profile, entries)):
-        (folder / artifact.path).write_bytes(artifact.content)
+    for artifact in emit(profile, entries):
+        if "/" not in artifact.path:
+            (folder / artifact.path).write_bytes(artifact.content)
     return Mapped(folder), json.loads((folder / "model_registry.json").read_bytes())
 
 
@@ -261,6 +262,22 @@ def test_a_limit_of_memory_leaves_out_who_is_over_it_or_not_estimated(snapshot: 
     assert [entry.name for entry in with_estimates.by_role("caption", max_vram=9000)] == [QWEN]
     assert with_estimates.by_role("caption", max_vram=8999) == ()
     assert snapshot.by_role("caption", max_vram=1_000_000) == ()
+
+
+def test_a_role_may_be_asked_for_what_fits(snapshot: Snapshot, tmp_path: Path) -> None:
+    mapped, rows = written(tmp_path, models()[1])
+    said = {QWEN: {"verdict": "tight"}, LLAVA: {"verdict": "fits"}}
+    told = [
+        {**row, "metadata": {**row["metadata"], "fit": said[row["name"]]} if row["name"] in said else row["metadata"]}
+        for row in rows
+    ]
+    names = [[entry.name, Entry(row)] for entry, row in zip(mapped.entries(), told, strict=True)]
+    judged = replace(snapshot, _mapped=_Given(dict(names), {"caption": [LLAVA, QWEN]}))  # type: ignore[arg-type]
+    assert [entry.name for entry in judged.by_role("caption", fit=("fits",))] == [LLAVA]
+    assert [entry.fit for entry in judged.by_role("caption", fit=("fits", "tight"))] == ["fits", "tight"]
+    assert judged.by_role("caption", fit=()) == ()
+    external = Entry({**dict(rows[0]), "metadata": {}})
+    assert external.fit is None
 
 
 class _Given:

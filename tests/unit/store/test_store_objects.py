@@ -150,9 +150,9 @@ def test_a_folder_lost_with_all_in_it_is_said_file_by_file(build: Path) -> None:
     _empty_out(place(build) / "schema")
     place(build).chmod(0o555)
     assert verify.differences(build, CARD.digest) == [
-        "schema/deep/overlay.json: missing",
-        "schema/deep: missing",
         "schema: mode 0755, not 0555",
+        "schema/deep: missing",
+        "schema/deep/overlay.json: missing",
     ]
 
 

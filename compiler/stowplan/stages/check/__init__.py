@@ -17,6 +17,7 @@ from stowplan.stages.check import (
     flags,
     fleet,
     layers,
+    measured,
     policy,
     profiles,
     roles,
@@ -32,7 +33,7 @@ Look = Callable[[Subject], Iterator[Diagnostic]]
 def check(project: Project, merged: Fleet) -> list[Diagnostic]:
     """Every problem of the merged project; the form of the files is load's business."""
     of_layers = list(layers.check(project, merged))
-    found = [*of_layers, *fleet.check(project, merged), *secrets.check(project)]
+    found = [*of_layers, *fleet.check(project, merged), *secrets.check(project), *measured.check(project, merged)]
     for profile in merged.profiles.values():
         found += profiles.check(profile)
         found += flags.check_defaults(profile)
@@ -49,10 +50,9 @@ def check(project: Project, merged: Fleet) -> list[Diagnostic]:
         policy.check,
         roles.check,
     )
-    fits = fit.checker(merged.subjects)
     halves = _halves(project, of_layers)
     for subject in subjects:
-        found += _subject(subject, looks, fits if subject.model not in halves else None)
+        found += _subject(subject, looks, fit.check if subject.model not in halves else None)
     return [*found, *together.check(merged), *advisories.check(subjects)]
 
 

@@ -5,14 +5,14 @@ vllm/v1/core/kv_cache_utils.py, `_check_enough_kv_cache_memory`). An error where
 too much, a warning where the range holds both; nothing where too little is known. stowplan.fit knows the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from stowplan.fit import remembered
 from stowplan.fit.bars import bars, gib, parts, ranged
 from stowplan.fit.constants import constants
 from stowplan.fit.estimate import DOES_NOT_FIT, TIGHT, Estimate
-from stowplan.fit.subject import Drafts, Question, drafts, question
+from stowplan.fit.subject import Question, question
 from stowplan.nouns.project import Subject
 from stowplan.stages.check.places import place_of
 from stowplan.stages.check.ways_to_fit import ways, ways_to_start
@@ -22,23 +22,13 @@ MIB = 1 << 20
 UTILIZATION, CACHE, CONTEXT = "gpu-memory-utilization", "kv-cache-memory-bytes", "max-model-len"
 
 
-def checker(subjects: Sequence[Subject]) -> Callable[[Subject], Iterator[Diagnostic]]:
-    """The check of each of `subjects`, which may name one another as a draft."""
-    known: list[Drafts] = []
-
-    def others() -> Drafts:
-        if not known:
-            known.append(drafts(subjects))
-        return known[0]
-
-    def check(subject: Subject) -> Iterator[Diagnostic]:
-        found = remembered.of(subject, others)
-        if found is not None and found.verdict in (DOES_NOT_FIT, TIGHT):
-            asked = question(subject, others())
-            if asked is not None and not asked.settings.unknown:  # what those move elsewhere may be just enough
-                yield _told(subject, asked, found)
-
-    return check
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """A launch that does not fit, or may not."""
+    found = remembered.of(subject)
+    if found is not None and found.verdict in (DOES_NOT_FIT, TIGHT):
+        asked = question(subject)
+        assert asked is not None  # else there had been no answer
+        yield _told(subject, asked, found)
 
 
 def _told(subject: Subject, asked: Question, found: Estimate) -> Diagnostic:

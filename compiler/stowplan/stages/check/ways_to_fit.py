@@ -58,7 +58,10 @@ def _smaller(subject: Subject, asked: Question, found: Estimate) -> Iterator[str
     if found.plan.empty or asked.settings.kv_cache_dtype != AUTO or not keeps(subject, "fp8"):
         return
     smaller = asked.changed(kv_cache_dtype="fp8")
-    if smaller.answer().verdict == FITS:
+    answer = smaller.answer()
+    if answer.plan.token_bytes() >= found.plan.token_bytes():  # the checkpoint's own cache is no larger
+        return
+    if answer.verdict == FITS:
         yield f'`{KV_DTYPE} = "fp8"` makes it fit'
     elif WORTH_ASKING <= (longest := solve(CTX, smaller).value or 0) < found.tokens:
         yield f'`{KV_DTYPE} = "fp8"` holds {longest} tokens'

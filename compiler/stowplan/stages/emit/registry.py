@@ -6,19 +6,18 @@ the template, since launchers add those themselves where they are missing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from stowplan.fit import remembered
 from stowplan.fit.document import document
 from stowplan.fit.estimate import Estimate
-from stowplan.fit.subject import Drafts, drafts
 from stowplan.nouns.artifact import Artifact
 from stowplan.nouns.entry import ChatTemplate, Entry
 from stowplan.nouns.facts import CAPABILITIES, Facts, ModelSource
 from stowplan.nouns.launch import Launch
+from stowplan.nouns.piece import Piece
 from stowplan.nouns.profile import Profile
 from stowplan.stages.emit.layout import json_array, json_line, script_path
+from stowplan.words.digest import canonical_text
 from stowplan.words.names import fold
 
 REGISTRY = "model_registry.json"
@@ -26,35 +25,40 @@ INDEX = "names.idx"
 _MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An entry, and where its line of the registry stands, in bytes; the comma is no part of it."""
-
-    entry: Entry
-    offset: int
-    length: int
+def line(profile: Profile, entry: Entry, fit: Estimate | None) -> bytes:
+    """What the registry says of `entry`, whose launch takes the memory that `fit` says."""
+    return json_line(entry.name, canonical_text(_row(profile, entry, fit)))
 
 
-def artifacts(profile: Profile, entries: tuple[Entry, ...]) -> Iterator[Artifact]:
-    """The registry, lines sorted by name, and its index."""
-    ordered = sorted(entries, key=lambda entry: entry.name)
-    known: list[Drafts] = []
+def names(entry: Entry) -> tuple[tuple[int, bool, str], ...]:
+    """The names it is found by, folded, each once: its rank, whether the entry is an alias, the name.
 
-    def others() -> Drafts:
-        if not known:
-            known.append(drafts(entry.subject for entry in entries))
-        return known[0]
+    Names that people gave win over names that servers answer to, which two entries may share (one
+    Ollama tag under two names); then the model itself over its `alias-of`.
+    """
+    ranked = (
+        (0, entry.name),
+        *((1, alias) for alias in entry.aliases),
+        (2, entry.subject.model),
+        (3, entry.display_name),
+        (4, entry.served_name),
+    )
+    found: dict[str, int] = {}
+    for rank, name in ranked:
+        found.setdefault(fold(name), rank)
+    is_alias = entry.subject.leaf("alias-of") is not None
+    return tuple([(rank, is_alias, name) for name, rank in found.items()])
 
-    fits = [remembered.of(entry.subject, others) for entry in ordered]
-    lines = [json_line(_row(profile, *pair), first="name") for pair in zip(ordered, fits, strict=True)]
-    yield Artifact(REGISTRY, json_array(lines))
-    yield Artifact(INDEX, _index(_placed(ordered, lines)))
+
+def artifacts(pieces: Sequence[Piece]) -> Iterator[Artifact]:
+    """The registry, one line for each of `pieces` in their order, and its index."""
+    yield Artifact(REGISTRY, json_array([piece.registry for piece in pieces]))
+    yield Artifact(INDEX, _index(pieces))
 
 
 def _row(profile: Profile, entry: Entry, fit: Estimate | None) -> dict[str, Any]:
     facts, launch = entry.subject.facts, entry.launch
     row: dict[str, Any] = {
-        "name": entry.name,
         "display_name": entry.display_name,
         "model_aliases": list(entry.aliases),
         "backend": entry.backend.lower(),
@@ -75,9 +79,10 @@ def _row(profile: Profile, entry: Entry, fit: Estimate | None) -> dict[str, Any]
         **_known(facts),
     }
     if fit is not None:
-        row["metadata"]["fit"] = document(fit)
+        row["metadata"]["fit"] = told = document(fit)
         if fit.granted and not fit.missing:
-            row["vram_estimate_mb"] = -(-fit.needed.likely // _MIB)
+            _, likely, _ = told["bytes"]["needed"]
+            row["vram_estimate_mb"] = -(-likely // _MIB)
     return row
 
 
@@ -125,34 +130,15 @@ def _template(template: ChatTemplate) -> dict[str, str]:
     return {key: value for key, value in members.items() if value is not None}
 
 
-def _placed(entries: Sequence[Entry], lines: Sequence[bytes]) -> Iterator[_Row]:
+def _index(pieces: Sequence[Piece]) -> bytes:
+    """One line for each folded name: the name, the offset and the length of the line it leads to; sorted bytes."""
+    best: dict[str, tuple[int, bool, str, int, int]] = {}
     offset = len(b"[\n")
-    for entry, line in zip(entries, lines, strict=True):
-        yield _Row(entry, offset, len(line))
-        offset += len(line) + len(b",\n")
-
-
-def _index(rows: Iterator[_Row]) -> bytes:
-    """One line for each folded name: the name, the offset and the length of its entry; sorted bytes.
-
-    Names that people gave win over names that servers answer to, which two entries may share (one
-    Ollama tag under two names); then the model itself over its `alias-of`.
-    """
-    best: dict[str, tuple[tuple[int, bool, str], _Row]] = {}
-    for row in rows:
-        entry = row.entry
-        is_alias = entry.subject.leaf("alias-of") is not None
-        for rank, name in _names(entry):
-            claim = ((rank, is_alias, entry.name), row)
-            best[fold(name)] = min(best.get(fold(name), claim), claim, key=lambda candidate: candidate[0])
-    found = sorted(((name.encode(), row) for name, (_, row) in best.items()), key=lambda pair: pair[0])
-    return b"".join(b"%s\t%d\t%d\n" % (name, row.offset, row.length) for name, row in found)
-
-
-def _names(entry: Entry) -> Iterator[tuple[int, str]]:
-    yield 0, entry.name
-    for alias in entry.aliases:
-        yield 1, alias
-    yield 2, entry.subject.model
-    yield 3, entry.display_name
-    yield 4, entry.served_name
+    for piece in pieces:
+        length = len(piece.registry)
+        for rank, is_alias, name in piece.names:
+            claim = (rank, is_alias, piece.name, offset, length)
+            best[name] = min(best.get(name, claim), claim)
+        offset += length + len(b",\n")
+    found = sorted([(name.encode(), offset, length) for name, (*_, offset, length) in best.items()])
+    return b"".join([b"%s\t%d\t%d\n" % line for line in found])

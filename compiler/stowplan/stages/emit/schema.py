@@ -12,7 +12,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from stowplan.engines.flags import kinds, versions
 from stowplan.nouns.artifact import Artifact
-from stowplan.nouns.entry import Entry
 from stowplan.nouns.gate import kebab
 from stowplan.nouns.overlay import EXTERNAL, FLAG_TABLES, ONLY_IN_OVERLAY, Base, External, Overlay
 from stowplan.nouns.profile import DefaultsShape, EngineShape, GpuShape, Profile, ProfileShape, ServingShape
@@ -100,7 +99,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
 _PORT = {"minimum": 1, "maximum": 65535}
 
 
-def artifacts(profile: Profile, entries: tuple[Entry, ...]) -> Iterator[Artifact]:  # noqa: ARG001
+def artifacts(profile: Profile) -> Iterator[Artifact]:
     """One schema for each kind of file: overlay, base and profile."""
     flags = _flags(profile)
     overlay, base, whole = _table(Overlay), _table(Base), _table(ProfileShape)

@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from stowplan.engines.flags import TableUnreadableError, examined, table_file
 from stowplan.nouns.facts import FORMAT, seal
 from stowplan.nouns.flags import FlagTable
+from stowplan.nouns.measured import FOLDER, Measured
 from stowplan.nouns.names import taken, unsafe
 from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
 from stowplan.nouns.project import Document, FactsDocument, Model, Project
 from stowplan.stages.gate import facts_of, settle
+from stowplan.stages.load.measured import measured
 from stowplan.stages.load.syntax import parse
 from stowplan.stages.load.tidy import tidy
 from stowplan.words.diagnostic import Diagnostic, Place, error
@@ -23,6 +25,7 @@ from stowplan.words.keypath import format_keypath
 from stowplan.words.shown import shown
 
 FACTS_FILE = "discovered.json"
+_MEASURED = PurePosixPath(FOLDER)
 
 
 def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Project, list[Diagnostic]]:
@@ -32,12 +35,16 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
     """
     problems: list[Diagnostic] = []
     profiles: dict[str, Document] = {}
-    broken = {PurePosixPath(name).stem for name in _names_in("profiles", unread)}
+    broken = {PurePosixPath(name).stem for name in _names_in("profiles", unread) if "/" not in name}
     models: dict[str, dict[str, bytes]] = {}
     tables: dict[str, dict[str, FlagTable]] = {}
+    starts: dict[str, Measured] = {}
     for file, content in sources.items():
         path = PurePosixPath(file)
-        if path.parts[0] == "profiles":
+        if path.parent == _MEASURED:
+            if (seen := measured(file, content, problems)) is not None:
+                starts[path.stem] = seen
+        elif path.parts[0] == "profiles":
             document = None
             if _is_safe(path.stem, file, problems) and _is_free(path.stem, file, problems):
                 document = _document(file, content, ProfileShape, problems)
@@ -57,7 +64,7 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
     loaded = {name: _model(name, files, unread, problems) for name, files in models.items()}
     if "profiles" in unread:  # any name may be a profile's
         broken |= {name for model in loaded.values() for name in model.overlays}
-    return Project(profiles, loaded, frozenset(broken), tables), problems
+    return Project(profiles, loaded, frozenset(broken), tables, starts), problems
 
 
 def _names_in(folder: str, unread: Collection[str]) -> set[str]:

@@ -5,6 +5,11 @@ overlay for the profile's parent, its overlay for the profile. Facts are a tree 
 `[correct]` laid over them; settings cannot reach them.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+from stowplan.fit.subject import Drafts, draft_of, drafts
 from stowplan.nouns.facts import Facts
 from stowplan.nouns.profile import Profile
 from stowplan.nouns.project import Document, Fleet, Model, Project, State, Subject
@@ -31,7 +36,14 @@ def merge(project: Project) -> tuple[Fleet, list[Diagnostic]]:
         for model, facts in models
         if (subject := _subject(model, facts, profile, ledger)) is not None
     ]
-    return Fleet(profiles, tuple(subjects)), ledger.close()
+    located = cache(lambda: drafts(facts for _, (facts, _) in models))
+    return Fleet(profiles, tuple(_drafting(subject, located) for subject in subjects)), ledger.close()
+
+
+def _drafting(subject: Subject, models: Callable[[], Drafts]) -> Subject:
+    """The subject with the model that it drafts with, if that is one of the project's."""
+    draft = draft_of(subject, models)
+    return subject if draft is None else replace(subject, draft=draft)
 
 
 def _subject(model: Model, facts: tuple[Facts | None, Tree], profile: Profile, ledger: Ledger) -> Subject | None:

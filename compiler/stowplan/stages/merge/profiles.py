@@ -3,11 +3,12 @@
 Typed parts that cannot be read are None or left out here; check says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stowplan.engines.flags import flag_table, nearest, versions
 from stowplan.nouns.flags import FlagTable
+from stowplan.nouns.measured import Start
 from stowplan.nouns.profile import Engine, Gpu, Profile, parse_capability, parse_ports, parse_size
 from stowplan.nouns.project import Project
 from stowplan.stages.merge.ledger import Ledger
@@ -46,15 +47,26 @@ def merged_profile(name: str, project: Project, ledger: Ledger) -> Profile | Non
     tree = settled(stack.tree)
     tree.pop("extends", None)
     ports = find(tree, ("serving", "ports"))
+    gpu = _gpu(tree)
     return Profile(
         name=name,
         file=own.file,
         names=tuple(names),
         tree=tree,
-        gpu=_gpu(tree),
+        gpu=gpu,
         engines=_engines(tree, project),
         ports=parse_ports(ports.value) if isinstance(ports, Leaf) else None,
+        measured=_measured(names, gpu, project),
     )
+
+
+def _measured(names: Sequence[str], gpu: Gpu | None, project: Project) -> Mapping[str, tuple[Start, ...]]:
+    """What was measured on such a card, by model: for the profile itself, then for the one that it extends."""
+    found: dict[str, tuple[Start, ...]] = {}
+    for seen in (project.measured[name] for name in names if name in project.measured):
+        for start in seen.starts if gpu is not None and (seen.gpu, seen.memory) == (gpu.name, gpu.memory) else ():
+            found[start.model] = (*found.get(start.model, ()), start)
+    return found
 
 
 def _engines(tree: Tree, project: Project) -> Mapping[str, Engine]:
