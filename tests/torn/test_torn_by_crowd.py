@@ -33,7 +33,6 @@ BROKEN = [
     broken_stores.takes_no_lock,
     broken_stores.reads_before_it_locks,
     broken_stores.swaps_without_rename,
-    broken_stores.points_before_it_numbers,
 ]
 
 

@@ -14,7 +14,7 @@ from stowplan.nouns.facts import Facts, Weights
 from stowplan.nouns.project import Subject
 from stowplan.words.layered import Leaf, Tree
 
-LIMIT = 1 << 12
+LIMIT = 1 << 14
 """Estimates, and models, that are kept at most; then all are forgotten."""
 _PLAIN = frozenset((bool, int, float, str))
 _ASIDE = frozenset(

@@ -58,8 +58,10 @@ def estimate(
     if granted is None:
         missing.append("how much memory the card has is not in the profile" if gpu else "the profile has no GPU")
         granted = _NO_GRANT
-    launch = Launch(facts=facts, settings=settings, known=known, gpu=gpu, batch=at_once, more=more)
-    learnt = learn(starts, launch, taken[0], granted, kind)
+    learnt: Learnt | str | None = None
+    if starts:
+        launch = Launch(facts=facts, settings=settings, known=known, gpu=gpu, batch=at_once, more=more)
+        learnt = learn(starts, launch, taken[0], granted, kind)
     if isinstance(learnt, Learnt):
         taken, granted = (learnt.rank,), replace(granted, unseen=learnt.unseen)
         notes = [note for note in notes if note != GUESSED]

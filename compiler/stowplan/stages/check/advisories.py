@@ -94,7 +94,7 @@ def check(subjects: Iterable[Subject]) -> Iterator[Diagnostic]:
 
 def _reasons(watch: _Watch, subject: Subject, engine: Engine) -> tuple[_Reasons, _Reasons]:
     """What makes advisories matter to a subject: its model, and its settings."""
-    flags, env = subject.settings.get(engine.kind, {}), subject.settings.get("env", {})
+    flags, env = subject.table(engine.kind), subject.table("env")
     model: _Reasons = {}
     if (facts := subject.facts) is not None and not (
         watch.capabilities.isdisjoint(facts.capabilities)

@@ -20,7 +20,7 @@ def plan(fleet: Fleet) -> dict[str, tuple[Entry, ...]]:
 
 
 def _entry(subject: Subject, at: Site) -> Entry:
-    settings, facts, external = subject.settings, subject.facts, subject.settings.get("external", {})
+    settings, facts, external = subject.settings, subject.facts, subject.table("external")
     name: Leaf = settings.get("name") or Leaf(subject.model, Layer.DISCOVERED, Origin(f"models.d/{subject.model}"))
     display: Leaf = settings.get("display-name") or name
     own_host: Leaf | None = external.get("host")
@@ -51,8 +51,8 @@ def _entry(subject: Subject, at: Site) -> Entry:
         model_path=path,
         served_name=served.value,
         launch=started,
-        roles={role: leaf.value for role, leaf in sorted(settings.get("roles", {}).items())},
-        sampling=plain(settings.get("sampling", {})),
+        roles={role: leaf.value for role, leaf in sorted(subject.table("roles").items())},
+        sampling=plain(subject.table("sampling")),
         template=template,
         deprecated="deprecated" in settings and bool(settings["deprecated"].value),
         origins={

@@ -107,7 +107,7 @@ def launch(
         _reserved("served-model-name", served_name.value, served_name),
         *_others(subject, at, engine, table, template),
     )
-    variables: Tree = subject.settings.get("env", {})
+    variables = subject.table("env")
     env = tuple([EnvVar(name, resolve(leaf.value, at.roots), (leaf,)) for name, leaf in sorted(variables.items())])
     return Launch(
         engine=engine.kind,
@@ -177,7 +177,7 @@ def _model(subject: Subject, at: Site, facts: Facts) -> Argument:
 def _others(subject: Subject, at: Site, engine: Engine, table: FlagTable, template: Chosen | None) -> list[Argument]:
     """Every flag that is not reserved, sorted by name."""
     flags, roots = table.flags, at.roots
-    said = {**at.pinned[engine.label], **subject.settings.get(table.engine, {})}
+    said = {**at.pinned[engine.label], **subject.table(table.engine)}
     if template is not None and "chat-template" not in said and "chat-template" in flags:
         said["chat-template"] = Argument(spell(flags["chat-template"], template[0]), template[1])
     made = [

@@ -56,8 +56,7 @@ def checker() -> Callable[[Subject], Iterator[Diagnostic]]:
         room = memory.room(subject)
         if room is None:
             return
-        settings = subject.settings
-        flags: Tree = settings.get(room.kind) or {}
+        settings, flags = subject.settings, subject.table(room.kind)
         asked = room.asked(flags)
         view = View(subject, room.table, flags)
         for flag, name, low, high in asked.looked_at:
