@@ -63,7 +63,8 @@ class Yardstick:
     def said(self, factor: float) -> str:
         """`factor` times this, in words: `14 P`."""
         start = f"{self.start.letter} {'-' if factor < 0 else '+'} " if self.start else ""
-        return f"{start}{abs(factor) if start else factor:.3g} {self.letter}"
+        size = abs(factor) if start else factor
+        return f"{start}{f'{size:,.0f}' if size >= 100 else f'{size:.3g}'} {self.letter}"
 
 
 def measures(launcher: Launcher, folder: Path, project: Path) -> dict[str, Callable[[], Ran]]:

@@ -1,6 +1,8 @@
 """`compile` and `check`: the main job, and its first half."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -84,7 +86,7 @@ def compile_command(
     project, allowed = workspace.project, _allowed(allow_nearest, allow_unfit)
     given = {"--strict": strict, "--allow-nearest": allow_nearest, "--allow-unfit": allow_unfit}
     asked = [option for option, is_given in given.items() if is_given]
-    with steps(verbose=verbose, timings=timings) as step:
+    with steps(verbose=verbose, timings=timings) as step, _uncollected():
         if only_check or no_publish:
             published = Published(compile_tree(project, strict=strict, allowed=allowed, step=step))
         else:
@@ -153,7 +155,8 @@ def check_command(
     stowplan check --format github   in CI: annotations in the pull request
     """
     allowed = _allowed(allow_nearest, allow_unfit)
-    compiled = compile_tree(workspace.project, strict=strict, allowed=allowed)
+    with _uncollected():
+        compiled = compile_tree(workspace.project, strict=strict, allowed=allowed)
     meant = scopes(workspace, compiled, subjects, profile) if subjects or profile is not None else None
 
     def concerns(problem: Diagnostic) -> bool:
@@ -172,6 +175,16 @@ def check_command(
     if form == "text":
         say(f"{looked_at}: {summary(found) if found else 'nothing wrong'}")
     return PROBLEMS if has_errors(found) else OK
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles meanwhile: a compile makes millions of values, and all of them stay to its end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _again(published: Published, workspace: Workspace) -> tuple[str, str, str]:
