@@ -14,7 +14,7 @@ from stowplan.fit.constants import constants
 from stowplan.fit.layers import Unknown
 from stowplan.fit.measured import GIB, MIB, public
 from stowplan.fit.settings import settings
-from stowplan.fit.startup_log import GRANTED, UNMEASURED, NoStartError, Startup, knowledge
+from stowplan.fit.startup_log import GRANTED, NOT_GRANTED, UNMEASURED, NoStartError, Startup, knowledge
 from stowplan.fit.subject import Question
 from stowplan.fit.weights import weights
 from stowplan.nouns.measured import (
@@ -111,7 +111,7 @@ def _terms(found: Startup, launch: Mapping[str, Any], asked: Question) -> dict[s
     if card is not None and memory is not None and not -rounded <= memory - card <= OFF * memory:
         raise NoStartError(f"CUDA sees {card:g} GiB of its card, and the profile's has {memory:.2f}")
     graphs = numbers.get(GRAPHS_ESTIMATED, 0.0)
-    granted = graphs if GRANTED in found.said else 0.0
+    granted = _granted(found)
     active = numbers.get(ACTIVATIONS)
     if active is None and "activations-and-graphs" in numbers:
         active = numbers["activations-and-graphs"] - granted
@@ -137,6 +137,14 @@ def _terms(found: Startup, launch: Mapping[str, Any], asked: Question) -> dict[s
         if gib < -rounded:
             raise NoStartError(f"its figures make {gib:.2f} GiB of {name}: they are not of one start on such a card")
     return {name: round(max(gib, 0.0) * GIB / MIB, 2) for name, gib in terms.items()}
+
+
+def _granted(found: Startup) -> float:
+    """The GiB that were set aside for CUDA graphs: logged before and after it is said whether they were."""
+    graphs = found.numbers.get(GRAPHS_ESTIMATED)
+    if (graphs is None and GRANTED in found.said) or (graphs and not found.said & {GRANTED, NOT_GRANTED}):
+        raise NoStartError("it ends before it says what was set aside for CUDA graphs")
+    return graphs or 0.0 if GRANTED in found.said else 0.0
 
 
 def _same_weights(gib: float, launch: Mapping[str, Any], asked: Question) -> None:

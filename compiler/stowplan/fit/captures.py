@@ -81,7 +81,7 @@ def _config(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return {key.replace("-", "_"): item for key, item in value.items()} if isinstance(value, dict) else {}
 

@@ -121,7 +121,7 @@ def settings(flags: Mapping[str, Any], env: Mapping[str, str], draft: Facts | No
         found["loras"] = flags.get("max-loras") or 1
     if "speculative-config" in flags:
         _speculative(flags["speculative-config"], draft, found, unknown)
-    if flags.get("runner") == "pooling" or flags.get("task") in {"embed", "classify", "score", "reward"}:
+    if flags.get("runner") == "pooling" or flags.get("task") in ("embed", "classify", "score", "reward"):
         found["pooling"] = True
     if flags.get("language-model-only"):
         found["encoder"] = False
@@ -157,7 +157,7 @@ def _speculative(value: Any, draft: Facts | None, found: dict[str, Any], unknown
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, dict):
         unknown.append("speculative-config")
@@ -165,7 +165,7 @@ def _speculative(value: Any, draft: Facts | None, found: dict[str, Any], unknown
     tokens = value.get("num_speculative_tokens")
     found["draft_tokens"] = tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else 1
     method = value.get("method")
-    if method in {"ngram", "ngram_gpu", "suffix"} or value.get("model") in {"ngram", "[ngram]"}:
+    if method in ("ngram", "ngram_gpu", "suffix") or value.get("model") in ("ngram", "[ngram]"):
         return
     if isinstance(method, str) and (method == "mtp" or method.endswith("_mtp")):
         found["draft_layers"] = 1

@@ -8,7 +8,7 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ _NUMBER = r"(-?[0-9][0-9,]{0,15}(?:\.[0-9]{1,18})?)"
 _FORMS = {"version": r"([0-9][0-9A-Za-z.+_-]{0,63})", "arguments": r"(\{.*)", "configuration": "(.*)"}
 _OPEN, _CLOSED = "([{<", ")]}>"
 ARGUMENTS, CONFIGURATION, VERSION = "arguments", "configuration", "version"
-UNMEASURED, GRANTED = "unmeasured", "graphs-granted"
+UNMEASURED, GRANTED, NOT_GRANTED = "unmeasured", "graphs-granted", "graphs-not-granted"
 
 
 class NoStartError(ValueError):
@@ -74,18 +74,27 @@ def knowledge(kind: str) -> Mapping[str, Any]:
 def startup(kind: str, content: bytes) -> Startup:
     """The last start that a log tells of. Raises `NoStartError`."""
     lines = _knowledge(kind)[1]
-    text = content[:MOST].decode("utf-8", errors="replace")
+    text = content[:MOST].decode("utf-8", errors="replace").replace("\r", "\n")
     if "\0" in text:
         raise NoStartError("it is no text")
     found = Startup()
-    for line in text.splitlines():
-        plain = _COLOURS.sub("", line[:LONGEST])
+    for line in _promising(text, re.compile("|".join(re.escape(known.first) for known in lines))):
         for known in lines:
-            if known.first in plain and (match := known.pattern.search(plain)) is not None:
+            if known.first in line and (match := known.pattern.search(line)) is not None:
                 found = _noted(found, known, match)
     if not found.version:
         raise NoStartError("no start of an engine is in it, with its version and configuration")
     return found
+
+
+def _promising(text: str, sign: re.Pattern[str]) -> Iterator[str]:
+    """The lines that hold the `sign`: a server writes millions of others."""
+    at = 0
+    while (match := sign.search(text, at)) is not None:
+        begin = text.rfind("\n", at, match.start()) + 1 or at
+        end = text.find("\n", match.end())
+        at = len(text) if end < 0 else end + 1
+        yield _COLOURS.sub("", text[begin : min(at, begin + LONGEST)].rstrip("\n"))
 
 
 def _noted(found: Startup, known: _Line, match: re.Match[str]) -> Startup:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 from fit_models import model
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stowplan.fit.settings import FIT, Settings, settings
+from stowplan.fit.startup_log import knowledge
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,19 @@ def test_a_draft_model_whose_facts_are_known() -> None:
 )
 def test_variables_that_memory_depends_on(env: dict[str, str], expected: Settings) -> None:
     assert settings({}, env) == expected
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*knowledge("vllm")["launch"], "task", "runner", "max-loras"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "auto", "[" * 100_000, "{"]),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["method", "model", "image", "video", "size", "max_pixels"]), inner)
+            ),
+        ),
+    )
+)
+def test_values_of_a_wrong_type_count_as_not_set_and_end_nothing(flags: dict[str, Any]) -> None:
+    assert isinstance(settings(flags, {}), Settings)

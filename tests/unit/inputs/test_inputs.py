@@ -14,6 +14,7 @@ from stowplan.words.diagnostic import Diagnostic
 
 TREE = {
     "profiles/rtx.toml": b"[gpu]\n",
+    "profiles/measured/rtx.toml": b"format = 1\n",
     "models.d/a/base.toml": b"",
     "models.d/a/rtx.toml": b"port = 1\n",
     "models.d/a/discovered.json": b"{}",
@@ -27,6 +28,8 @@ OTHERS = [
     "models.d/a/notes.md",
     "models.d/a/deep/er/x.toml",
     "profiles/old/x.toml",
+    "profiles/measured/x.json",
+    "profiles/measured/deeper/x.toml",
     "src/x.toml",
     "x.toml",
 ]
@@ -195,6 +198,8 @@ def test_what_may_not_be_read_is_said(project: Path, locked: str) -> None:
         ("profiles/rtx.toml", "other.toml"),
         ("profiles/rtx.toml", "nothing there"),
         ("models.d/a/discovered.json", "../../other.json"),
+        ("profiles/measured", "elsewhere"),
+        ("profiles/measured/rtx.toml", "other.toml"),
         ("models.d/a", "/etc"),
         ("models.d/a", "b"),
         ("models.d", "/etc"),
