@@ -12,7 +12,7 @@ from typing import Any
 
 from stowplan.nouns.gate import FactsShape
 from stowplan.nouns.state import State
-from stowplan.words.digest import digest_of
+from stowplan.words.digest import canonical_json, sha256
 
 FORMAT = 1
 CAPABILITIES = ("text", "vision", "audio", "embedding", "reranking", "tools", "reasoning")
@@ -270,7 +270,12 @@ def document(facts: Facts) -> dict[str, Any]:
 
 def seal(content: dict[str, Any]) -> str:
     """The seal of a discovered.json's content (its own `seal` does not count): `sha256:...`."""
-    return "sha256:" + digest_of({key: value for key, value in content.items() if key != "seal"})
+    return seal_of(canonical_json({key: value for key, value in content.items() if key != "seal"}))
+
+
+def seal_of(canonical: bytes) -> str:
+    """The same of the content's canonical JSON, without a seal in it."""
+    return f"sha256:{sha256(canonical)}"
 
 
 def write(facts: Facts) -> bytes:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pydantic
+from pydantic_core import to_json
 
 from stowplan.engines.flags import flag_table, kinds, versions
 from stowplan.nouns.facts import Facts
@@ -41,7 +42,7 @@ def settle(shape: type, table: dict[str, Any], file: str) -> tuple[dict[str, Any
     diagnostic for each of them.
     """
     try:
-        _adapter(shape).validate_json(canonical_json(table))
+        _adapter(shape).validate_json(to_json(table))
     except pydantic.ValidationError as problem:
         found = problem.errors(include_url=False, include_context=True)
         problems = [_diagnostic(shape, file, item) for item in found]
@@ -51,8 +52,13 @@ def settle(shape: type, table: dict[str, Any], file: str) -> tuple[dict[str, Any
 
 def facts_of(content: dict[str, Any]) -> tuple[Facts | None, list[tuple[KeyPath, str]]]:
     """The typed facts of a discovered.json's content, or what does not fit: key path and reason."""
+    return facts_in(canonical_json(content))
+
+
+def facts_in(document: bytes) -> tuple[Facts | None, list[tuple[KeyPath, str]]]:
+    """The same of the content's canonical JSON."""
     try:
-        return _adapter(Facts).validate_json(canonical_json(content)), []
+        return _adapter(Facts).validate_json(document), []
     except pydantic.ValidationError as problem:
         found = problem.errors(include_url=False)
         return None, [(tuple(item["loc"]), _reason(item)) for item in found]

@@ -5,6 +5,7 @@ A path is a tuple of table keys and, inside lists, positions. Written out it is 
 """
 
 import re
+from functools import lru_cache
 
 KeyPath = tuple[str | int, ...]
 
@@ -22,6 +23,7 @@ def format_key(key: str) -> str:
     return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _escape(c)) for c in key) + '"'
 
 
+@lru_cache(maxsize=1 << 12)
 def format_keypath(path: KeyPath) -> str:
     """`("vllm", "hf-overrides", 0)` → `vllm.hf-overrides[0]`."""
     text = ""

@@ -4,13 +4,13 @@ Think of sheets of tracing paper laid on a table, the lowest first: what the wei
 human corrected about that, what the engine does by itself, the profile's defaults, the model's
 `base.toml`, its `<profile>.toml`. Looking down you see, for each key, the topmost sheet that wrote
 on it; lift that sheet and the next one shows. A `Leaf` is one written word, and `under` is the word
-it covers. Sheets are never altered: merging only lays one over the other.
+it covers. Sheets are never altered: merging only lays one over the other. (Leaves and origins are
+tuples, since a fleet has hundreds of thousands of them, and frozen dataclasses take twice the time to make.)
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stowplan.words.keypath import KeyPath
 
@@ -26,8 +26,7 @@ class Layer(IntEnum):
     OVERLAY = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value was written: a file relative to the project, and the key path in it.
 
     An empty `key` means the file (or folder) as such, as when a model's name is its folder's.
@@ -47,8 +46,7 @@ class _Unset:
 UNSET: Final = _Unset()
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A scalar or a list, its layer and origin, and the leaf it covers (None at the bottom)."""
 
     value: Any

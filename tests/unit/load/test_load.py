@@ -73,6 +73,7 @@ def test_the_order_of_the_files_means_nothing(names: list[str]) -> None:
         ("\ufeffa = = 1\n", 1, 5),
         ("a = " + "[" * 5000, None, None),
         ("\n" + "a." * 5000 + "b = 1", 2, 1),
+        ("a." * 100 + "b = 1", 1, 1),
         ('x = {"a" . ' + "b . " * 5000 + "b = 1}", 1, 5),
     ],
 )

@@ -91,6 +91,7 @@ def test_a_child_has_its_parents_tables_with_its_own_over_them() -> None:
     assert profile.roots == {"weights": "/mnt/nas"}
     assert (profile.value("serving", "bind"), profile.ports) == ("::1", (24001, 24010))
     assert profile.names == ("host2", "rtx")
+    assert "extends" not in profile.tree
 
 
 def test_a_childs_value_covers_its_parents() -> None:

@@ -9,23 +9,24 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from stowplan.engines.flags import TableUnreadableError, examined, table_file
-from stowplan.nouns.facts import FORMAT, seal
+from stowplan.nouns.facts import FORMAT, seal_of
 from stowplan.nouns.flags import FlagTable
 from stowplan.nouns.measured import FOLDER, Measured
 from stowplan.nouns.names import taken, unsafe
 from stowplan.nouns.overlay import Base, Overlay
 from stowplan.nouns.profile import ProfileShape
 from stowplan.nouns.project import Document, FactsDocument, Model, Project
-from stowplan.stages.gate import facts_of, settle
+from stowplan.stages.gate import facts_in, settle
 from stowplan.stages.load.measured import measured
 from stowplan.stages.load.syntax import parse
 from stowplan.stages.load.tidy import tidy
 from stowplan.words.diagnostic import Diagnostic, Place, error
+from stowplan.words.digest import canonical_json
 from stowplan.words.keypath import format_keypath
 from stowplan.words.shown import shown
 
 FACTS_FILE = "discovered.json"
-_MEASURED = PurePosixPath(FOLDER)
+_MEASURED = FOLDER.split("/")
 
 
 def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Project, list[Diagnostic]]:
@@ -40,27 +41,28 @@ def load(sources: Mapping[str, bytes], unread: Collection[str] = ()) -> tuple[Pr
     tables: dict[str, dict[str, FlagTable]] = {}
     starts: dict[str, Measured] = {}
     for file, content in sources.items():
-        path = PurePosixPath(file)
-        if path.parent == _MEASURED:
+        *folders, last = file.split("/")
+        stem = last.rpartition(".")[0]
+        if folders == _MEASURED:
             if (seen := measured(file, content, problems)) is not None:
-                starts[path.stem] = seen
-        elif path.parts[0] == "profiles":
+                starts[stem] = seen
+        elif folders[0] == "profiles":
             document = None
-            if _is_safe(path.stem, file, problems) and _is_free(path.stem, file, problems):
+            if _is_safe(stem, file, problems) and _is_free(stem, file, problems):
                 document = _document(file, content, ProfileShape, problems)
             if document is None:
-                broken.add(path.stem)
+                broken.add(stem)
             else:
-                profiles[path.stem] = document
-        elif path.parts[0] == "engines":
+                profiles[stem] = document
+        elif folders[0] == "engines":
             if (table := _table(file, content, problems)) is not None:
                 tables.setdefault(table.engine, {})[table.version] = table
-        elif len(path.parts) == 2:
+        elif len(folders) == 1:
             message = f"`{file}` belongs to no model"
-            hint = f"move it to models.d/<model>/{path.name}, named after a profile"
+            hint = f"move it to models.d/<model>/{last}, named after a profile"
             problems.append(error("orphan-overlay", message, Place(file), hint=hint))
-        elif _is_safe(path.parts[1], file, problems):
-            models.setdefault(path.parts[1], {})[path.name] = content
+        elif (model := folders[1]) in models or _is_safe(model, file, problems):
+            models.setdefault(model, {})[last] = content
     loaded = {name: _model(name, files, unread, problems) for name, files in models.items()}
     if "profiles" in unread:  # any name may be a profile's
         broken |= {name for model in loaded.values() for name in model.overlays}
@@ -108,7 +110,7 @@ def _model(name: str, files: Mapping[str, bytes], unread: Collection[str], probl
         elif file_name == "base.toml":
             base = document
         else:
-            overlays[PurePosixPath(file_name).stem] = document
+            overlays[file_name.removesuffix(".toml")] = document
     return Model(name, facts, base, overlays, frozenset(unreadable))
 
 
@@ -161,13 +163,14 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         message = f"format {form} is newer than this Stowplan reads (format {FORMAT})"
         problems.append(error("newer-format", message, Place(file, ("format",)), hint="install a newer Stowplan"))
         return None
+    facts = {key: value for key, value in document.items() if key != "seal"}
     try:
-        expected = seal(document)
+        canonical = canonical_json(facts)
     except (ValueError, RecursionError) as problem:
         message = f"not canonical JSON: {_reason(problem)}"
         problems.append(error("facts-unreadable", message, Place(file), hint=rescan))
         return None
-    if document.get("seal") != expected:
+    if document.get("seal") != seal_of(canonical):
         message = "the facts were edited by hand: their seal does not match their content"
         problems.append(error("facts-edited", message, Place(file, ("seal",)), hint=rescan))
         return None
@@ -175,8 +178,7 @@ def _facts(file: str, content: bytes, problems: list[Diagnostic]) -> FactsDocume
         message = f"`format` wants {FORMAT}, not {shown(form)}"
         problems.append(error("facts-unreadable", message, Place(file, ("format",)), hint=rescan))
         return None
-    facts = {key: value for key, value in document.items() if key != "seal"}
-    typed, misfits = facts_of(facts)
+    typed, misfits = facts_in(canonical)
     for path, reason in misfits:
         message = f"`{format_keypath(path)}` {reason}" if path else f"the facts cannot be read: {reason}"
         problems.append(error("facts-unreadable", message, Place(file, path), hint=rescan))

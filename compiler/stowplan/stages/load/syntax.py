@@ -12,7 +12,8 @@ from stowplan.words.diagnostic import Diagnostic, Place, error
 
 _POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 _PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_PART}[ \t]*+\.[ \t]*+){{100}}", re.MULTILINE)
+_LONG = 100
+_LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_PART}[ \t]*+\.[ \t]*+){{{_LONG}}}", re.MULTILINE)
 """Keys of more parts than anybody writes. Reading one takes tomllib time in the square of its parts."""
 _DIGITS = re.compile(r"[0-9_]{1000,}")
 _ADVICE: Mapping[str, tuple[str | None, str]] = {
@@ -38,7 +39,7 @@ def parse(file: str, content: bytes) -> dict[str, Any] | Diagnostic:
         message = f"byte {content[problem.start]:#04x} is no UTF-8; TOML files are UTF-8"
         place = Place(file, line=line, column=column)
         return error("toml-syntax", message, place, hint="save the file as UTF-8")
-    if (long := _LONG_KEY.search(text)) is not None:
+    if text.count(".") >= _LONG and (long := _LONG_KEY.search(text)) is not None:
         line, column = _position(text[: long.start()])
         message = "a key of a hundred parts is nested too deeply to read"
         return error("toml-syntax", message, Place(file, line=line, column=column))

@@ -20,6 +20,8 @@ _IN_FREE_TEXT = frozenset("\n\t\u200c\u200d")
 
 def tidy(table: dict[str, Any], file: str) -> tuple[dict[str, Any], list[Diagnostic]]:
     """`table` without what has no place in it, and a diagnostic for each thing left out."""
+    if _is_plain(table, MAX_DEPTH):
+        return table, []
     problems: list[Diagnostic] = []
     return _table(table, file, (), problems), problems
 
@@ -29,7 +31,7 @@ def hidden_character(text: str, *, free: bool) -> str | None:
 
     In `free` text line breaks, tabs and joiners are seen well enough.
     """
-    if text.isprintable() and text.isascii():
+    if text.isprintable():  # nothing of the categories below is, in any script
         return None
     for character in text:
         if free and character in _IN_FREE_TEXT:
@@ -38,6 +40,24 @@ def hidden_character(text: str, *, free: bool) -> str | None:
             name = unicodedata.name(character, "control character")
             return f"U+{ord(character):04X} {name}"
     return None
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether a glance is enough, as it nearly always is: printable text and numbers, in at most `depth` levels."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isprintable())
+    if kind is bool:
+        return True
+    if kind is int:
+        return bool(-(2**63) <= value < 2**63)
+    if kind is float:
+        return math.isfinite(value)
+    if depth == 0:
+        return False
+    if kind is dict:
+        return all(key.isprintable() and _is_plain(inner, depth - 1) for key, inner in value.items())
+    return kind is list and all(_is_plain(item, depth - 1) for item in value)
 
 
 def _table(table: dict[str, Any], file: str, at: KeyPath, problems: list[Diagnostic]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ overlay for the profile's parent, its overlay for the profile. Facts are a tree 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from stowplan.fit.subject import Drafts, draft_of, drafts
@@ -16,8 +16,7 @@ from stowplan.nouns.project import Document, Fleet, Model, Project, State, Subje
 from stowplan.stages.merge.facts import merged_facts
 from stowplan.stages.merge.ledger import Ledger
 from stowplan.stages.merge.profiles import merged_profile
-from stowplan.stages.merge.sheets import settled
-from stowplan.stages.merge.stack import Stack
+from stowplan.stages.merge.stack import Sheet, Stack, sheet_of
 from stowplan.words.diagnostic import Diagnostic
 from stowplan.words.layered import Layer, Leaf, Tree, find
 
@@ -29,14 +28,14 @@ def merge(project: Project) -> tuple[Fleet, list[Diagnostic]]:
     for name in sorted(project.profiles):
         if (profile := merged_profile(name, project, ledger)) is not None:
             profiles[name] = profile
-    models = [(model, merged_facts(model, ledger)) for _, model in sorted(project.models.items())]
+    models = [_lower(model, ledger) for _, model in sorted(project.models.items())]
     subjects = [
         subject
         for profile in profiles.values()
-        for model, facts in models
-        if (subject := _subject(model, facts, profile, ledger)) is not None
+        for lower in models
+        if (subject := _subject(lower, profile, ledger)) is not None
     ]
-    located = cache(lambda: drafts(facts for _, (facts, _) in models))
+    located = cache(lambda: drafts(lower.facts for lower in models))
     return Fleet(profiles, tuple(_drafting(subject, located) for subject in subjects)), ledger.close()
 
 
@@ -46,17 +45,37 @@ def _drafting(subject: Subject, models: Callable[[], Drafts]) -> Subject:
     return subject if draft is None else replace(subject, draft=draft)
 
 
-def _subject(model: Model, facts: tuple[Facts | None, Tree], profile: Profile, ledger: Ledger) -> Subject | None:
+@dataclass(frozen=True, slots=True)
+class _Lower:
+    """What a model is on every profile."""
+
+    model: Model
+    facts: Facts | None
+    facts_tree: Tree
+    base: Sheet | None
+    because: str | None
+
+
+def _lower(model: Model, ledger: Ledger) -> _Lower:
+    facts, tree = merged_facts(model, ledger)
+    if model.base is None:
+        return _Lower(model, facts, tree, None, None)
+    because = model.base.table.get("correct", {}).get("because")
+    return _Lower(model, facts, tree, sheet_of(model.base, Layer.BASE), because)
+
+
+def _subject(lower: _Lower, profile: Profile, ledger: Ledger) -> Subject | None:
+    model = lower.model
     overlays = [model.overlays[name] for name in reversed(profile.names) if name in model.overlays]
     if not overlays or any(f"{name}.toml" in model.unreadable for name in ("base", *profile.names)):
         return None
     defaults = find(profile.tree, ("defaults",))
     stack = Stack(defaults if isinstance(defaults, dict) else {})
-    if model.base is not None:
-        stack = stack.lay(model.base, Layer.BASE, ledger)
+    if lower.base is not None:
+        stack = stack.lay(lower.base, ledger)
     for overlay in overlays:
-        stack = stack.lay(overlay, Layer.OVERLAY, ledger)
-    settings = settled(stack.tree)
+        stack = stack.lay(sheet_of(overlay, Layer.OVERLAY), ledger)
+    settings = stack.settled()
     return Subject(
         model=model.name,
         profile=profile,
@@ -64,9 +83,9 @@ def _subject(model: Model, facts: tuple[Facts | None, Tree], profile: Profile, l
         file=overlays[-1].file,
         settings=settings,
         removed=stack.removed,
-        facts=facts[0],
-        facts_tree=facts[1],
-        because=None if model.base is None else model.base.table.get("correct", {}).get("because"),
+        facts=lower.facts,
+        facts_tree=lower.facts_tree,
+        because=lower.because,
     )
 
 

@@ -12,8 +12,7 @@ from stowplan.nouns.measured import Start
 from stowplan.nouns.profile import Engine, Gpu, Profile, parse_capability, parse_ports, parse_size
 from stowplan.nouns.project import Project
 from stowplan.stages.merge.ledger import Ledger
-from stowplan.stages.merge.sheets import settled
-from stowplan.stages.merge.stack import Stack
+from stowplan.stages.merge.stack import Stack, sheet_of
 from stowplan.words.diagnostic import Place, error
 from stowplan.words.layered import Layer, Leaf, Tree, find
 
@@ -43,9 +42,8 @@ def merged_profile(name: str, project: Project, ledger: Ledger) -> Profile | Non
         documents, names = [parent, own], [name, parent_name]
     stack = Stack({})
     for document in documents:
-        stack = stack.lay(document, Layer.PROFILE, ledger)
-    tree = settled(stack.tree)
-    tree.pop("extends", None)
+        stack = stack.lay(sheet_of(document, Layer.PROFILE), ledger)
+    tree = {key: node for key, node in stack.settled().items() if key != "extends"}
     ports = find(tree, ("serving", "ports"))
     gpu = _gpu(tree)
     return Profile(

@@ -5,7 +5,7 @@ merge key by key, a leaf covers the leaf below it whole (lists too), and a table
 a clash. Nothing given is altered.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from deepmerge import Merger
@@ -25,7 +25,7 @@ class Clash:
 
 def lay(lower: Tree, upper: Tree) -> tuple[Tree, list[Clash]]:
     """`upper` over `lower`; where they clash the lower node stays and the clash is reported."""
-    sheets = _Sheets()
+    sheets = _Sheets(_RULES)
     return sheets.merge(lower, upper), sheets.clashes
 
 
@@ -56,8 +56,10 @@ def settled(tree: Tree) -> Tree:
 
 
 class _Sheets(Merger):
-    def __init__(self) -> None:
-        super().__init__([(dict, [_tables]), (Leaf, _cover)], [_clash], [_clash])
+    """A merger that notes what clashes. Its strategies are another's: looking them up takes as long as merging."""
+
+    def __init__(self, rules: Merger) -> None:
+        vars(self).update(vars(rules))
         self.clashes: list[Clash] = []
 
 
@@ -75,7 +77,7 @@ def _cover(merger: Merger, path: list[str], lower: Leaf, upper: Leaf) -> Any:
 
 
 def _over(lower: Leaf, upper: Leaf) -> Leaf:
-    return replace(upper, under=lower if upper.under is None else _over(lower, upper.under))
+    return Leaf(upper.value, upper.layer, upper.origin, lower if upper.under is None else _over(lower, upper.under))
 
 
 def _clash(merger: Merger, path: list[str], lower: Any, upper: Any) -> Any:
@@ -105,3 +107,6 @@ def _unset(node: Any, by: Leaf) -> Any:
 def _with(tree: Tree, path: KeyPath, node: Any) -> Tree:
     head, *rest = path
     return {**tree, head: _with(tree[head], tuple(rest), node) if rest else node}  # type: ignore[dict-item, index]
+
+
+_RULES = Merger([(dict, [_tables]), (Leaf, _cover)], [_clash], [_clash])

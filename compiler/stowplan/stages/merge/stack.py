@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stowplan.nouns.overlay import ONLY_IN_BASE
 from stowplan.nouns.project import Document, Removal
 from stowplan.stages.merge.ledger import Ledger
-from stowplan.stages.merge.sheets import Clash, lay, take_away
+from stowplan.stages.merge.sheets import Clash, lay, settled, take_away
 from stowplan.words.diagnostic import Diagnostic, Label, Place, error
 from stowplan.words.keypath import format_keypath, parse_keypath
 from stowplan.words.layered import UNSET, Layer, Leaf, Origin, Tree, find, leaves, tree_of
@@ -15,33 +15,52 @@ NOT_SETTINGS = frozenset({"unset", "correct", "status"})
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a document sets and unsets, as one layer."""
+
+    tree: Tree
+    unsets: tuple[Leaf, ...]
+
+
+def sheet_of(document: Document, layer: Layer) -> Sheet:
+    """`document` as a sheet that may be laid on any number of stacks."""
+    table = {key: value for key, value in document.table.items() if key not in NOT_SETTINGS}
+    unsets = enumerate(document.table.get("unset", ()))
+    return Sheet(
+        tree_of(table, layer, document.file),
+        tuple([Leaf(text, layer, Origin(document.file, ("unset", index))) for index, text in unsets]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """What has been laid so far, and what was taken away on the way."""
 
     tree: Tree
     removed: tuple[Removal, ...] = ()
 
-    def lay(self, document: Document, layer: Layer, ledger: Ledger) -> "Stack":
-        """This stack with `document` (its `unset` first) on top."""
-        table = {key: value for key, value in document.table.items() if key not in NOT_SETTINGS}
-        sheet = tree_of(table, layer, document.file)
-        tree, removed = self.tree, list(self.removed)
-        for index, text in enumerate(document.table.get("unset", ())):
-            by = Leaf(text, layer, Origin(document.file, ("unset", index)))
-            path = _unset_path(text, sheet, by, ledger)
+    def lay(self, sheet: Sheet, ledger: Ledger) -> "Stack":
+        """This stack with `sheet` (what it unsets first) on top."""
+        tree, removed = self.tree, self.removed
+        for by in sheet.unsets:
+            path = _unset_path(by, sheet.tree, ledger)
             if path is None:
                 continue
             tree, taken = take_away(tree, path, by)
-            removed += [Removal(where, by, leaf) for where, leaf in taken]
-            ledger.unset(Place(document.file, by.origin.key), text, bool(taken))
-        tree, clashes = lay(tree, sheet)
+            removed += tuple([Removal(where, by, leaf) for where, leaf in taken])
+            ledger.unset(Place(*by.origin), by.value, bool(taken))
+        tree, clashes = lay(tree, sheet.tree)
         for clash in clashes:
             ledger.add(_clash(clash))
-        return Stack(tree, tuple(removed))
+        return Stack(tree, removed)
+
+    def settled(self) -> Tree:
+        """The tree without what is unset in it."""
+        return settled(self.tree) if self.removed else self.tree
 
 
-def _unset_path(text: str, sheet: Tree, by: Leaf, ledger: Ledger) -> tuple[str, ...] | None:
-    place = Place(by.origin.file, by.origin.key)
+def _unset_path(by: Leaf, sheet: Tree, ledger: Ledger) -> tuple[str, ...] | None:
+    text, place = by.value, Place(*by.origin)
     try:
         path = parse_keypath(text)
     except ValueError as problem:
