@@ -264,8 +264,7 @@ class Facts(FactsShape):
 
 def document(facts: Facts) -> dict[str, Any]:
     """The facts as plain JSON values, without the seal; what is None or empty is left out."""
-    found: dict[str, Any] = _plain(facts)
-    return found
+    return _plain(facts)  # type: ignore[no-any-return]
 
 
 def seal(content: dict[str, Any]) -> str:
@@ -281,19 +280,17 @@ def seal_of(canonical: bytes) -> str:
 def write(facts: Facts) -> bytes:
     """The bytes of discovered.json: sealed, sorted, two spaces, one newline at the end."""
     content = document(facts)
-    content["seal"] = seal(content)
-    return (json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+    sealed = content | {"seal": seal(content)}
+    return (json.dumps(sealed, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         members = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {field.name: _plain(member) for field, member in members if not _is_absent(field, member)}
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
-    return value
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _is_absent(field: dataclasses.Field[Any], value: Any) -> bool:
